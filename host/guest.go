@@ -39,6 +39,9 @@ type Guest interface {
 type GuestCall struct {
 	Entry Entry
 	Index int
+	// Tenant is on whose behalf the call runs. A runner that reuses an instance without a full reset
+	// reuses it only within one tenant.
+	Tenant TenantID
 	// Input is only read, and not kept after the call.
 	Input []byte
 	// Border answers the guest. It is used by one goroutine at a time.
