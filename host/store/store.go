@@ -53,8 +53,9 @@ type Event struct {
 
 // Store keeps records. Every method may be called concurrently. Errors are host.Errors:
 // abi.CodeNotFound for a Get of what is not there, abi.CodeConflict for an Expect that does not
-// hold, abi.CodeInvalidArg for a key or cursor that breaks the rules, abi.CodeUnavailable when the
-// store is closed, or read-only because its disk is nearly full.
+// hold, abi.CodeInvalidArg for a key or cursor that breaks the rules, abi.CodeLimit for a value
+// longer than MaxValueBytes, abi.CodeUnavailable when the store is closed, or read-only because its
+// disk is nearly full.
 type Store interface {
 	// Get returns the record; the value belongs to the caller.
 	Get(ctx context.Context, k Key) (Record, error)
@@ -65,7 +66,8 @@ type Store interface {
 	// not there is no error with AnyRev, and a conflict otherwise.
 	Delete(ctx context.Context, k Key, expect uint64) error
 	// List returns the records below prefix (the key itself not included), in order, after the
-	// cursor, at most limit (1 to 1,000; 0 means 100). The empty prefix lists everything.
+	// cursor, at most limit (1 to 1,000; 0 means 100). A page may be shorter and still have a Next.
+	// The empty prefix lists everything.
 	List(ctx context.Context, prefix Key, cursor string, limit int) (Page, error)
 	// Watch sends every change below prefix that is committed after it returns, in order of commit
 	// for each key, until ctx ends; then the channel is closed. A reader that falls too far behind

@@ -1,0 +1,530 @@
+// Copyright 2026 The Gantry Authors.
+
+// Package storetest is the suite that every back-end of store.Store passes: each promise of the
+// interface's comments is a subtest of Run.
+//
+// It does not test durability, which differs by how a store was opened; back-ends do that
+// themselves.
+package storetest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gantryhost/gantry/abi"
+	"github.com/gantryhost/gantry/host"
+	"github.com/gantryhost/gantry/host/store"
+)
+
+// Run runs the suite. Open returns a new, empty store and arranges with t for its closing; it is
+// called once for each subtest.
+func Run(t *testing.T, open func(t *testing.T) store.Store) {
+	for _, p := range []struct {
+		promise string
+		test    func(*testing.T, store.Store)
+	}{
+		{"what was put can be got", putGet},
+		{"the value belongs to the caller", valueOwnership},
+		{"what is not there is not found", notFound},
+		{"expect 0 creates once", createOnce},
+		{"a revision guards a put", guardedPut},
+		{"a revision guards a delete", guardedDelete},
+		{"revisions grow over a delete", revGrows},
+		{"of 64 creators exactly one wins", oneCreator},
+		{"64 counters lose no step", counters},
+		{"a failed write does not fail its neighbours", neighbours},
+		{"bad keys are refused by name", badKeys},
+		{"the longest key and value are kept", bounds},
+		{"a listing is ordered by segments", listOrder},
+		{"a listing is paged without gap or double", listPages},
+		{"a listing takes bad arguments for an error", listArgs},
+		{"a cursor may name what is not there", listFromAnywhere},
+		{"a record ends by its TTL", ttl},
+		{"a watcher sees changes in order", watchOrder},
+		{"a watcher's channel closes with its context", watchEnds},
+		{"a watcher that lags is closed", watchLags},
+		{"a context that has ended stops a call", endedContext},
+		{"any run of operations agrees with a map", model},
+	} {
+		t.Run(p.promise, func(t *testing.T) { p.test(t, open(t)) })
+	}
+}
+
+// WantCode fails the test unless err has the code.
+func WantCode(t testing.TB, err error, want abi.Code) {
+	t.Helper()
+	if got := host.CodeOf(err); got != want {
+		t.Fatalf("got code %q (%v), want %q", got, err, want)
+	}
+}
+
+func put(t testing.TB, s store.Store, k store.Key, v string, o store.PutOptions) uint64 {
+	t.Helper()
+	rev, err := s.Put(t.Context(), k, []byte(v), o)
+	if err != nil {
+		t.Fatalf("put %v: %v", k, err)
+	}
+	return rev
+}
+
+func key(k ...string) store.Key { return k }
+
+var whatever = store.PutOptions{Expect: store.AnyRev}
+
+func putGet(t *testing.T, s store.Store) {
+	for _, v := range []string{"", "one", "two\x00three", strings.Repeat("x", 300_000)} {
+		rev := put(t, s, key("a", "b"), v, whatever)
+		rec, err := s.Get(t.Context(), key("a", "b"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(rec.Value) != v || rec.Rev != rev || rev == 0 || rec.Key.String() != key("a", "b").String() || !rec.Expires.IsZero() {
+			t.Fatalf("got %v rev %d expires %v and %d bytes, want rev %d and %d bytes",
+				rec.Key, rec.Rev, rec.Expires, len(rec.Value), rev, len(v))
+		}
+	}
+}
+
+func valueOwnership(t *testing.T, s store.Store) {
+	v := []byte("before")
+	if _, err := s.Put(t.Context(), key("k"), v, store.PutOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	copy(v, "xxxxxx")
+	for range 2 {
+		rec, err := s.Get(t.Context(), key("k"))
+		if err != nil || string(rec.Value) != "before" {
+			t.Fatalf("got %q, %v", rec.Value, err)
+		}
+		copy(rec.Value, "yyyyyy")
+	}
+}
+
+func notFound(t *testing.T, s store.Store) {
+	put(t, s, key("a", "b"), "v", whatever)
+	for _, k := range []store.Key{key("a"), key("a", "b", "c"), key("a", "bb"), key("b")} {
+		_, err := s.Get(t.Context(), k)
+		WantCode(t, err, abi.CodeNotFound)
+	}
+}
+
+func createOnce(t *testing.T, s store.Store) {
+	put(t, s, key("k"), "first", store.PutOptions{})
+	_, err := s.Put(t.Context(), key("k"), []byte("second"), store.PutOptions{})
+	WantCode(t, err, abi.CodeConflict)
+	rec, err := s.Get(t.Context(), key("k"))
+	if err != nil || string(rec.Value) != "first" {
+		t.Fatalf("got %q, %v", rec.Value, err)
+	}
+}
+
+func guardedPut(t *testing.T, s store.Store) {
+	_, err := s.Put(t.Context(), key("k"), nil, store.PutOptions{Expect: 7})
+	WantCode(t, err, abi.CodeConflict)
+	r1 := put(t, s, key("k"), "1", store.PutOptions{})
+	r2 := put(t, s, key("k"), "2", store.PutOptions{Expect: r1})
+	if r2 <= r1 {
+		t.Fatalf("revision %d after %d", r2, r1)
+	}
+	_, err = s.Put(t.Context(), key("k"), []byte("3"), store.PutOptions{Expect: r1})
+	WantCode(t, err, abi.CodeConflict)
+}
+
+func guardedDelete(t *testing.T, s store.Store) {
+	if err := s.Delete(t.Context(), key("k"), store.AnyRev); err != nil {
+		t.Fatalf("deleting nothing: %v", err)
+	}
+	WantCode(t, s.Delete(t.Context(), key("k"), 3), abi.CodeConflict)
+	r := put(t, s, key("k"), "v", store.PutOptions{})
+	WantCode(t, s.Delete(t.Context(), key("k"), r+1), abi.CodeConflict)
+	if err := s.Delete(t.Context(), key("k"), r); err != nil {
+		t.Fatal(err)
+	}
+	_, err := s.Get(t.Context(), key("k"))
+	WantCode(t, err, abi.CodeNotFound)
+}
+
+func revGrows(t *testing.T, s store.Store) {
+	var last uint64
+	for i := range 5 {
+		r := put(t, s, key("k"), fmt.Sprint(i), store.PutOptions{})
+		if r <= last {
+			t.Fatalf("revision %d after %d", r, last)
+		}
+		last = r
+		if err := s.Delete(t.Context(), key("k"), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func oneCreator(t *testing.T, s store.Store) {
+	var wins atomic.Int32
+	var wg sync.WaitGroup
+	for i := range 64 {
+		wg.Go(func() {
+			_, err := s.Put(t.Context(), key("prize"), fmt.Append(nil, i), store.PutOptions{})
+			switch host.CodeOf(err) {
+			case "":
+				wins.Add(1)
+			case abi.CodeConflict:
+			default:
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if wins.Load() != 1 {
+		t.Fatalf("%d won", wins.Load())
+	}
+}
+
+func counters(t *testing.T, s store.Store) {
+	put(t, s, key("n"), "", store.PutOptions{})
+	var wg sync.WaitGroup
+	for range 64 {
+		wg.Go(func() {
+			for {
+				rec, err := s.Get(t.Context(), key("n"))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				_, err = s.Put(t.Context(), key("n"), append(rec.Value, '.'), store.PutOptions{Expect: rec.Rev})
+				if err == nil {
+					return
+				}
+				if host.CodeOf(err) != abi.CodeConflict {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	rec, err := s.Get(t.Context(), key("n"))
+	if err != nil || len(rec.Value) != 64 {
+		t.Fatalf("got %d steps, %v", len(rec.Value), err)
+	}
+}
+
+func neighbours(t *testing.T, s store.Store) {
+	put(t, s, key("taken"), "", store.PutOptions{})
+	var wg sync.WaitGroup
+	for i := range 64 {
+		wg.Go(func() {
+			k := key("mine", fmt.Sprint(i))
+			if i%2 == 0 {
+				k = key("taken")
+			}
+			_, err := s.Put(t.Context(), k, nil, store.PutOptions{})
+			if conflict := host.CodeOf(err) == abi.CodeConflict; conflict != (i%2 == 0) || err != nil && !conflict {
+				t.Errorf("%v: %v", k, err)
+			}
+		})
+	}
+	wg.Wait()
+	page, err := s.List(t.Context(), key("mine"), "", 0)
+	if err != nil || len(page.Records) != 32 {
+		t.Fatalf("got %d records, %v", len(page.Records), err)
+	}
+}
+
+func badKeys(t *testing.T, s store.Store) {
+	many := make(store.Key, store.MaxSegments+1)
+	for i := range many {
+		many[i] = "s"
+	}
+	for _, c := range []struct {
+		key  store.Key
+		says string
+	}{
+		{nil, "no segments"},
+		{key("a", ""), "segment 2"},
+		{key("a\x00b"), "zero byte"},
+		{many, "17 segments"},
+		{key(strings.Repeat("k", store.MaxKeyBytes+1)), "1025 bytes"},
+		{key(strings.Repeat("k", 512), strings.Repeat("k", 512)), "1025 bytes"},
+	} {
+		_, err := s.Put(t.Context(), c.key, nil, whatever)
+		WantCode(t, err, abi.CodeInvalidArg)
+		if !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%q does not say %q", err, c.says)
+		}
+		_, err = s.Get(t.Context(), c.key)
+		WantCode(t, err, abi.CodeInvalidArg)
+		WantCode(t, s.Delete(t.Context(), c.key, store.AnyRev), abi.CodeInvalidArg)
+		if c.key == nil {
+			continue
+		}
+		_, err = s.List(t.Context(), c.key, "", 0)
+		WantCode(t, err, abi.CodeInvalidArg)
+		_, err = s.Watch(t.Context(), c.key)
+		WantCode(t, err, abi.CodeInvalidArg)
+	}
+}
+
+func bounds(t *testing.T, s store.Store) {
+	k := key(strings.Repeat("k", 511), strings.Repeat("k", 512))
+	v := bytes.Repeat([]byte("v"), store.MaxValueBytes)
+	if _, err := s.Put(t.Context(), k, v, store.PutOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	rec, err := s.Get(t.Context(), k)
+	if err != nil || !bytes.Equal(rec.Value, v) {
+		t.Fatalf("got %d bytes, %v", len(rec.Value), err)
+	}
+	_, err = s.Put(t.Context(), k, append(v, 'v'), whatever)
+	WantCode(t, err, abi.CodeLimit)
+	_, err = s.Put(t.Context(), k, nil, store.PutOptions{Expect: store.AnyRev, TTL: -time.Second})
+	WantCode(t, err, abi.CodeInvalidArg)
+}
+
+func listOrder(t *testing.T, s store.Store) {
+	// In the order wanted: "a" before all below it, and all below it before "a!" and "a\x01".
+	keys := []store.Key{key("a"), key("a", "\x01"), key("a", "b"), key("a", "b", "c"), key("a", "b\x01"), key("a", "ü"),
+		key("a\x01"), key("a!"), key("ab"), key("b"), key("\xff")}
+	for _, i := range []int{7, 2, 10, 0, 5, 1, 9, 3, 8, 4, 6} {
+		put(t, s, keys[i], fmt.Sprint(i), store.PutOptions{})
+	}
+	for _, c := range []struct {
+		prefix   store.Key
+		from, to int
+	}{{nil, 0, 11}, {key("a"), 1, 6}, {key("a", "b"), 3, 4}, {key("b"), 0, 0}, {key("none"), 0, 0}} {
+		page, err := s.List(t.Context(), c.prefix, "", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := keys[c.from:c.to]
+		if len(page.Records) != len(want) || page.Next != "" {
+			t.Fatalf("below %v: got %v, next %q, want %v", c.prefix, page.Records, page.Next, want)
+		}
+		for i, r := range page.Records {
+			if r.Key.String() != want[i].String() || string(r.Value) != fmt.Sprint(c.from+i) {
+				t.Errorf("below %v: record %d is %v %q, want %v", c.prefix, i, r.Key, r.Value, want[i])
+			}
+		}
+	}
+}
+
+func listPages(t *testing.T, s store.Store) {
+	const n = 257
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			if _, err := s.Put(t.Context(), key("p", fmt.Sprintf("%04d", i)), nil, store.PutOptions{}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	put(t, s, key("q"), "", store.PutOptions{})
+	for _, limit := range []int{1, 7, 0, 256, 257, 1000} {
+		if got := pageAll(t, s, key("p"), limit); len(got) != n || got[0] != "0000" || got[n-1] != "0256" {
+			t.Errorf("limit %d: got %d records", limit, len(got))
+		}
+	}
+}
+
+// pageAll lists everything below prefix and fails on a record that is not behind the one before.
+func pageAll(t testing.TB, s store.Store, prefix store.Key, limit int) []string {
+	t.Helper()
+	var out []string
+	for cursor := ""; ; {
+		page, err := s.List(t.Context(), prefix, cursor, limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if limit > 0 && len(page.Records) > limit || limit == 0 && len(page.Records) > store.DefaultPage {
+			t.Fatalf("limit %d: got %d records", limit, len(page.Records))
+		}
+		for _, r := range page.Records {
+			name := r.Key[len(prefix)]
+			if len(out) > 0 && name <= out[len(out)-1] {
+				t.Fatalf("%q after %q", name, out[len(out)-1])
+			}
+			out = append(out, name)
+		}
+		if page.Next == "" {
+			return out
+		}
+		cursor = page.Next
+	}
+}
+
+func listArgs(t *testing.T, s store.Store) {
+	put(t, s, key("a", "1"), "", store.PutOptions{})
+	for _, c := range []struct {
+		cursor string
+		limit  int
+	}{{"", -1}, {"", 1001}, {"?", 0}, {"AA", 0}, {store.CursorAfter(key("b", "1")), 0}, {store.CursorAfter(key("a")), 0}} {
+		_, err := s.List(t.Context(), key("a"), c.cursor, c.limit)
+		WantCode(t, err, abi.CodeInvalidArg)
+	}
+}
+
+func listFromAnywhere(t *testing.T, s store.Store) {
+	for _, n := range []string{"1", "3", "5"} {
+		put(t, s, key("a", n), "", store.PutOptions{})
+	}
+	for cursor, want := range map[string]int{"0": 3, "2": 2, "3": 1, "6": 0} {
+		page, err := s.List(t.Context(), key("a"), store.CursorAfter(key("a", cursor)), 0)
+		if err != nil || len(page.Records) != want {
+			t.Errorf("after %s: got %d records, %v, want %d", cursor, len(page.Records), err, want)
+		}
+	}
+}
+
+func ttl(t *testing.T, s store.Store) {
+	begin := time.Now()
+	put(t, s, key("t", "short"), "v", store.PutOptions{TTL: 1200 * time.Millisecond})
+	put(t, s, key("t", "long"), "v", store.PutOptions{TTL: time.Hour})
+	put(t, s, key("t", "kept"), "v", store.PutOptions{TTL: time.Second})
+	put(t, s, key("t", "kept"), "v", whatever) // a write without a TTL takes it off
+	rec, err := s.Get(t.Context(), key("t", "short"))
+	switch {
+	case err != nil && time.Since(begin) < time.Second:
+		t.Fatalf("ended too early: %v", err)
+	case err == nil && (rec.Expires.Before(begin) || rec.Expires.After(begin.Add(10*time.Second))):
+		t.Fatalf("expires at %v", rec.Expires)
+	}
+	gone := func() bool { _, err := s.Get(t.Context(), key("t", "short")); return err != nil }
+	for deadline := time.Now().Add(10 * time.Second); !gone(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the record did not end")
+		}
+	}
+	if got := strings.Join(pageAll(t, s, key("t"), 0), " "); got != "kept long" {
+		t.Errorf("left are %q", got)
+	}
+	put(t, s, key("t", "short"), "again", store.PutOptions{}) // what has ended does not exist
+}
+
+func next(t testing.TB, ch <-chan store.Event) store.Event {
+	t.Helper()
+	select {
+	case e, ok := <-ch:
+		if !ok {
+			t.Fatal("the channel was closed")
+		}
+		return e
+	case <-time.After(20 * time.Second):
+		t.Fatal("no event came")
+	}
+	return store.Event{}
+}
+
+func watchOrder(t *testing.T, s store.Store) {
+	put(t, s, key("w", "old"), "", whatever)
+	ch, err := s.Watch(t.Context(), key("w"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, s, key("w"), "the prefix itself is not below it", whatever)
+	put(t, s, key("other", "k"), "", whatever)
+	r1 := put(t, s, key("w", "k"), "1", whatever)
+	r2 := put(t, s, key("w", "k"), "2", whatever)
+	if err := s.Delete(t.Context(), key("w", "k"), store.AnyRev); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Delete(t.Context(), key("w", "k"), store.AnyRev); err != nil { // no change, no event
+		t.Fatal(err)
+	}
+	put(t, s, key("w", "l", "deep"), "3", whatever)
+	for i, want := range []store.Event{
+		{Record: store.Record{Key: key("w", "k"), Value: []byte("1"), Rev: r1}},
+		{Record: store.Record{Key: key("w", "k"), Value: []byte("2"), Rev: r2}},
+		{Record: store.Record{Key: key("w", "k")}, Deleted: true},
+		{Record: store.Record{Key: key("w", "l", "deep"), Value: []byte("3")}},
+	} {
+		got := next(t, ch)
+		if got.Key.String() != want.Key.String() || !bytes.Equal(got.Value, want.Value) ||
+			got.Deleted != want.Deleted || want.Rev != 0 && got.Rev != want.Rev {
+			t.Fatalf("event %d is %+v, want %+v", i, got, want)
+		}
+	}
+}
+
+func watchEnds(t *testing.T, s store.Store) {
+	ctx, cancel := context.WithCancel(t.Context())
+	ch, err := s.Watch(ctx, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	for {
+		select {
+		case _, ok := <-ch:
+			if !ok {
+				put(t, s, key("k"), "", whatever) // a write afterwards must not touch the closed channel
+				return
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatal("the channel stayed open")
+		}
+	}
+}
+
+func watchLags(t *testing.T, s store.Store) {
+	slow, err := s.Watch(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fast, err := s.Watch(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 2000
+	var seen atomic.Int32
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for range fast {
+			if seen.Add(1) == n {
+				return
+			}
+		}
+	})
+	for i := range n / 50 {
+		var batch sync.WaitGroup
+		for j := range 50 {
+			batch.Go(func() {
+				if _, err := s.Put(t.Context(), key("l", fmt.Sprint(i), fmt.Sprint(j)), nil, whatever); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		batch.Wait()
+		for int(seen.Load()) < (i+1)*50 && !t.Failed() {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	wg.Wait()
+	got := 0
+	for range slow { // ends, because the store has closed it
+		got++
+	}
+	if got == 0 || got >= n {
+		t.Fatalf("the slow watcher had %d of %d events", got, n)
+	}
+}
+
+func endedContext(t *testing.T, s store.Store) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := s.Put(ctx, key("k"), nil, whatever)
+	WantCode(t, err, abi.CodeCancelled)
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("%v does not wrap the context's error", err)
+	}
+	_, err = s.Get(ctx, key("k"))
+	WantCode(t, err, abi.CodeCancelled)
+	_, err = s.Get(t.Context(), key("k"))
+	WantCode(t, err, abi.CodeNotFound)
+}
