@@ -1,0 +1,121 @@
+// Copyright 2026 The Gantry Authors.
+
+package sandbox
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+
+	"github.com/gantryhost/gantry/abi"
+	"github.com/gantryhost/gantry/host"
+)
+
+// source is an admitted module before it is compiled.
+type source struct {
+	wasm  []byte
+	shape *shape
+}
+
+// code is one module's compiled form, shared by all guests of the same digest: two generations of a
+// plugin that differ in their settings alone compile once. Its fields are guarded by Engine.mu.
+type code struct {
+	engine *Engine
+	key    string
+	// src is dropped when it has been compiled.
+	src source
+	// refs counts the guests, instances and compilations that need it.
+	refs     int
+	compiled wazero.CompiledModule
+	running  *compilation
+}
+
+// compilation is one attempt; done is closed when it is over.
+type compilation struct {
+	done chan struct{}
+	err  error
+}
+
+// get returns the compiled module with a reference that the caller gives back by release. The first
+// caller sets the compilation off, all wait for it, each no longer than its ctx. A failed attempt is
+// not remembered, since a full disk may be to blame.
+func (c *code) get(ctx context.Context) (wazero.CompiledModule, error) {
+	for {
+		e := c.engine
+		e.mu.Lock()
+		if c.compiled != nil {
+			c.refs++
+			defer e.mu.Unlock()
+			return c.compiled, nil
+		}
+		if c.running == nil {
+			run := &compilation{done: make(chan struct{})}
+			c.running = run
+			c.refs++
+			e.workers.Go(func() { c.compile(run) })
+		}
+		running := c.running
+		e.mu.Unlock()
+		select {
+		case <-ctx.Done():
+			return nil, host.E(opCall, host.CodeOf(ctx.Err()), ctx.Err())
+		case <-running.done:
+			if running.err != nil {
+				return nil, running.err
+			}
+		}
+	}
+}
+
+// compile runs on a goroutine of the engine's, because the first caller may give up before it is
+// done and others still wait.
+func (c *code) compile(run *compilation) {
+	e := c.engine
+	start := time.Now()
+	compiled, err := c.build()
+	if err == nil {
+		e.log.Debug("compiled", "module", c.key, "took", time.Since(start))
+	} else {
+		run.err = host.Errorf(opLoad, abi.CodeContract, "the module does not compile: %w", err)
+	}
+	e.mu.Lock()
+	if err == nil {
+		c.compiled, c.src = compiled, source{}
+	}
+	c.running = nil
+	e.mu.Unlock()
+	close(run.done)
+	c.release()
+}
+
+// build compiles on the calling goroutine alone, without wazero's workers: a fault of the compiler is
+// then a panic that can be caught here, and not the end of the process.
+func (c *code) build() (compiled wazero.CompiledModule, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			c.engine.log.Error("the compiler panicked", "module", c.key, "panic", r, "stack", string(debug.Stack()))
+			err = fmt.Errorf("the compiler gave up: %v", r)
+		}
+	}()
+	return c.engine.runtime.CompileModule(context.Background(), prepare(c.src.wasm, c.src.shape))
+}
+
+// release gives a reference back. With the last one the compiled code goes.
+func (c *code) release() {
+	e := c.engine
+	e.mu.Lock()
+	c.refs--
+	last := c.refs == 0
+	if last {
+		delete(e.codes, c.key)
+	}
+	e.mu.Unlock()
+	if last && c.compiled != nil {
+		if err := c.compiled.Close(context.Background()); err != nil {
+			e.log.Warn("compiled code was not freed", "module", c.key, "error", err)
+		}
+	}
+}

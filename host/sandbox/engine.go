@@ -1,0 +1,317 @@
+// Copyright 2026 The Gantry Authors.
+
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
+
+	"github.com/gantryhost/gantry/abi"
+	"github.com/gantryhost/gantry/host"
+)
+
+// Config says how an Engine works. The zero value is usable.
+type Config struct {
+	// CacheDir keeps compiled code and manifests across restarts. It is made where it is missing, and
+	// must be writable by the host alone: what lies there is run. Empty keeps nothing.
+	CacheDir string
+	// Defaults fill the zero fields of a plugin's limits. Their own zero fields mean: Wall 60 s,
+	// MemoryBytes 256 MiB, OutputBytes 8 MiB, InputBytes 4 MiB, Ops 10,000, Events 10,000,
+	// Concurrency MaxInstances. EgressBytes is not the runner's business.
+	Defaults host.Limits
+	// MaxInstances bounds the instances of one plugin, and so its Concurrency. 0 means 64.
+	MaxInstances int
+	// MemoryBudget bounds, in bytes, the linear memory of all instances together. 0 means 2 GiB.
+	MemoryBudget int64
+	// IdleAfter is how long an unused instance is kept. 0 means one minute.
+	IdleAfter time.Duration
+	// InitTimeout bounds the making of one instance: its start function, its _initialize and, at
+	// Load, its gantry_describe. 0 means 10 s. Compiling is not part of it.
+	InitTimeout time.Duration
+	// Logger hears of crashes, and what a plugin logs outside of calls. nil means slog.Default.
+	Logger *slog.Logger
+}
+
+// Engine compiles modules and runs them. All methods may be called concurrently.
+type Engine struct {
+	cfg       Config
+	log       *slog.Logger
+	runtime   wazero.Runtime
+	cache     wazero.CompilationCache
+	known     map[string]map[string]signature
+	manifests manifests
+	budget    budget
+
+	mu     sync.Mutex
+	closed bool
+	guests map[*guest]struct{}
+	codes  map[string]*code
+
+	stop    chan struct{}
+	workers sync.WaitGroup
+}
+
+// New makes an engine. Close ends it. The error is of CodeInvalidArg and names the field, or of
+// CodeInternal where the cache folder cannot be used.
+func New(cfg Config) (*Engine, error) {
+	const op = "sandbox.New"
+	cfg, err := cfg.filled()
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{
+		cfg: cfg, log: cfg.Logger,
+		guests: map[*guest]struct{}{}, codes: map[string]*code{}, stop: make(chan struct{}),
+	}
+	e.budget = budget{limit: cfg.MemoryBudget, reclaim: e.reclaim}
+	rc := wazero.NewRuntimeConfig().WithCloseOnContextDone(true)
+	if cfg.CacheDir != "" {
+		e.manifests.dir = filepath.Join(cfg.CacheDir, "manifests")
+		code := filepath.Join(cfg.CacheDir, "code")
+		if err := errors.Join(os.MkdirAll(e.manifests.dir, 0o700), os.MkdirAll(code, 0o700)); err != nil {
+			return nil, host.E(op, abi.CodeInternal, err)
+		}
+		if e.cache, err = wazero.NewCompilationCacheWithDir(code); err != nil {
+			return nil, host.E(op, abi.CodeInternal, err)
+		}
+		rc = rc.WithCompilationCache(e.cache)
+	}
+	ctx := context.Background()
+	e.runtime = wazero.NewRuntimeWithConfig(ctx, rc)
+	if err := e.offer(ctx); err != nil {
+		return nil, errors.Join(host.E(op, abi.CodeInternal, err), e.runtime.Close(ctx))
+	}
+	e.workers.Go(e.sweep)
+	return e, nil
+}
+
+// offer instantiates what guests may import, and notes its signatures for admission.
+func (e *Engine) offer(ctx context.Context) error {
+	if _, err := wasi_snapshot_preview1.Instantiate(ctx, e.runtime); err != nil {
+		return err
+	}
+	if err := offerGantry(ctx, e.runtime); err != nil {
+		return err
+	}
+	e.known = map[string]map[string]signature{}
+	for _, module := range []string{abi.Module, wasi_snapshot_preview1.ModuleName} {
+		functions := map[string]signature{}
+		for name, def := range e.runtime.Module(module).ExportedFunctionDefinitions() {
+			functions[name] = signature{string(def.ParamTypes()), string(def.ResultTypes())}
+		}
+		e.known[module] = functions
+	}
+	return nil
+}
+
+func (c Config) filled() (Config, error) {
+	const op = "sandbox.New"
+	if err := checkLimits(op, c.Defaults); err != nil {
+		return c, err
+	}
+	if c.MaxInstances < 0 || c.MemoryBudget < 0 || c.IdleAfter < 0 || c.InitTimeout < 0 {
+		return c, host.Errorf(op, abi.CodeInvalidArg, "MaxInstances, MemoryBudget, IdleAfter and InitTimeout must not be negative")
+	}
+	if c.MaxInstances == 0 {
+		c.MaxInstances = 64
+	}
+	if c.MemoryBudget == 0 {
+		c.MemoryBudget = 2 << 30
+	}
+	if c.IdleAfter == 0 {
+		c.IdleAfter = time.Minute
+	}
+	if c.InitTimeout == 0 {
+		c.InitTimeout = 10 * time.Second
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	c.Defaults = fillLimits(c.Defaults, host.Limits{
+		Wall: time.Minute, MemoryBytes: 256 << 20, OutputBytes: 8 << 20, InputBytes: 4 << 20,
+		Ops: 10_000, Events: 10_000, Concurrency: c.MaxInstances,
+	})
+	return c, nil
+}
+
+// Load proves a module and makes a guest of it: it is parsed and bounded, its imports and exports
+// are compared with the contract and, where no manifest is known for its digest yet, it is compiled,
+// instantiated once under InitTimeout and asked for its manifest. Otherwise it is compiled at its
+// first call.
+//
+// Name is for messages and logs; whether the manifest's name has to equal it is the caller's
+// question. Digest identifies the bytes ("sha256:" and 64 hex digits) and is believed. Zero fields
+// of lim mean Config.Defaults. The wasm must not be changed afterwards.
+//
+// Errors are of CodeContract, or CodeLimit where a bound was met, and their text is for the
+// plugin's author; CodeTrap where the module crashed while it started.
+func (e *Engine) Load(ctx context.Context, name, digest string, wasm []byte, lim host.Limits) (host.Guest, *abi.Manifest, error) {
+	if err := checkLimits(opLoad, lim); err != nil {
+		return nil, nil, err
+	}
+	if !validDigest(digest) {
+		return nil, nil, host.Errorf(opLoad, abi.CodeInvalidArg, "digest %.80q is not sha256: and 64 hex digits", digest)
+	}
+	lim = fillLimits(lim, e.cfg.Defaults)
+	s, err := admit(wasm, e.known)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := s.checkMemory(name, lim.MemoryBytes); err != nil {
+		return nil, nil, err
+	}
+	g, err := e.adopt(name, digest, lim, source{wasm: wasm, shape: s})
+	if err != nil {
+		return nil, nil, err
+	}
+	m, err := e.manifestOf(ctx, g, digest)
+	if err == nil {
+		err = s.fits(m)
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, g.Close(context.WithoutCancel(ctx)))
+	}
+	return g, m, nil
+}
+
+// manifestOf returns the manifest that is kept for the digest, or else asks the guest and keeps it.
+func (e *Engine) manifestOf(ctx context.Context, g *guest, digest string) (*abi.Manifest, error) {
+	if m := e.manifests.get(digest); m != nil {
+		return m, nil
+	}
+	data, err := g.describe(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m, err := abi.ParseManifest(data)
+	if err != nil {
+		return nil, host.Errorf(opLoad, abi.CodeContract, "%w", err)
+	}
+	if err := e.manifests.put(digest, data); err != nil {
+		e.log.Warn("a manifest could not be kept; it will be asked for again", "plugin", g.name, "error", err)
+	}
+	return m, nil
+}
+
+// adopt registers a guest and its code.
+func (e *Engine) adopt(name, digest string, lim host.Limits, src source) (*guest, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return nil, host.Errorf(opLoad, abi.CodeUnavailable, "the sandbox is closed")
+	}
+	key := digest + "/" + preparation
+	c := e.codes[key]
+	if c == nil {
+		c = &code{engine: e, key: key, src: src}
+		e.codes[key] = c
+	}
+	c.refs++
+	g := newGuest(e, guestSpec{name: name, digest: digest, limits: lim, code: c})
+	e.guests[g] = struct{}{}
+	return g, nil
+}
+
+func (e *Engine) forget(g *guest) {
+	e.mu.Lock()
+	delete(e.guests, g)
+	e.mu.Unlock()
+}
+
+// Stats is what an engine holds at one moment.
+type Stats struct {
+	// MemoryBytes is the linear memory of all instances.
+	MemoryBytes int64
+	// Plugins has one entry for each loaded guest, in no order; two generations of a plugin are two.
+	Plugins []PluginStats
+}
+
+// PluginStats is what one guest holds, and what it has done since Load.
+type PluginStats struct {
+	Name, Digest string
+	// Instances is how many are alive, Idle how many of them wait for a call.
+	Instances, Idle int
+	Calls, Traps    int64
+}
+
+// Stats counts. The numbers of different guests are not of exactly the same moment.
+func (e *Engine) Stats() Stats {
+	s := Stats{MemoryBytes: e.budget.used.Load()}
+	for _, g := range e.all() {
+		s.Plugins = append(s.Plugins, g.stats())
+	}
+	return s
+}
+
+func (e *Engine) all() []*guest {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	out := make([]*guest, 0, len(e.guests))
+	for g := range e.guests {
+		out = append(out, g)
+	}
+	return out
+}
+
+// sweep closes instances that nobody has used for a while.
+func (e *Engine) sweep() {
+	t := time.NewTicker(max(e.cfg.IdleAfter/4, time.Millisecond))
+	defer t.Stop()
+	for {
+		select {
+		case <-e.stop:
+			return
+		case now := <-t.C:
+			for _, g := range e.all() {
+				g.closeIdle(now.Add(-e.cfg.IdleAfter))
+			}
+		}
+	}
+}
+
+// reclaim closes the instance of all plugins that has been idle longest.
+func (e *Engine) reclaim() bool {
+	var oldest *guest
+	var since time.Time
+	for _, g := range e.all() {
+		if t, ok := g.oldestIdle(); ok && (oldest == nil || t.Before(since)) {
+			oldest, since = g, t
+		}
+	}
+	return oldest != nil && oldest.closeIdle(since) > 0
+}
+
+// Close closes every guest as its Close does, and then frees the compiled code. Loading fails from
+// here on. Where a guest still runs when ctx is over, the error says so and the code stays, because
+// it cannot be taken away under a running guest. Closing again does nothing.
+func (e *Engine) Close(ctx context.Context) error {
+	e.mu.Lock()
+	if e.closed {
+		e.mu.Unlock()
+		return nil
+	}
+	e.closed = true
+	e.mu.Unlock()
+	close(e.stop)
+	var errs []error
+	for _, g := range e.all() {
+		errs = append(errs, g.Close(ctx))
+	}
+	e.workers.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	err := e.runtime.Close(context.WithoutCancel(ctx))
+	if e.cache != nil {
+		err = errors.Join(err, e.cache.Close(context.WithoutCancel(ctx)))
+	}
+	return err
+}

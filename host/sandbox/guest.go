@@ -1,0 +1,133 @@
+// Copyright 2026 The Gantry Authors.
+
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/gantryhost/gantry/abi"
+	"github.com/gantryhost/gantry/host"
+)
+
+const opCall = "sandbox.Call"
+
+// closeGrace is how long Close waits for the calls it has interrupted.
+const closeGrace = 2 * time.Second
+
+// guestSpec is what a guest is made of.
+type guestSpec struct {
+	name, digest string
+	limits       host.Limits
+	code         *code
+}
+
+// guest is one loaded module with its limits and its instances.
+type guest struct {
+	guestSpec
+	engine *Engine
+	pool   pool
+
+	calls, traps atomic.Int64
+}
+
+var _ host.Guest = (*guest)(nil)
+
+func newGuest(e *Engine, spec guestSpec) *guest {
+	g := &guest{guestSpec: spec, engine: e}
+	g.pool.init(g, min(spec.limits.Concurrency, e.cfg.MaxInstances))
+	return g
+}
+
+// Call implements host.Guest.
+func (g *guest) Call(ctx context.Context, c *host.GuestCall) (host.Output, host.Usage, error) {
+	lim := g.limits
+	if c.Limits != (host.Limits{}) {
+		lim = fillLimits(c.Limits, g.limits)
+	}
+	if err := g.checkCall(c, &lim); err != nil {
+		return host.Output{}, host.Usage{}, err
+	}
+	in, err := g.pool.acquire(ctx, c.Tenant)
+	if err != nil {
+		return host.Output{}, host.Usage{}, err
+	}
+	g.calls.Add(1)
+	start := time.Now()
+	out, err := in.call(ctx, &task{entry: c.Entry, arg: uint64(uint32(c.Index)), input: c.Input, border: c.Border, limits: lim})
+	usage := host.Usage{Wall: time.Since(start), PeakBytes: in.mem.size, Ops: in.ops}
+	if host.CodeOf(err) == abi.CodeTrap {
+		g.traps.Add(1)
+		g.engine.log.Warn("plugin crashed", "plugin", g.name, "digest", g.digest, "error", err, "cause", errors.Unwrap(err))
+	}
+	g.pool.release(in, in.reusable(err))
+	return out, usage, err
+}
+
+func (g *guest) checkCall(c *host.GuestCall, lim *host.Limits) error {
+	switch n := int64(len(c.Input)); {
+	case c.Entry < host.EntryTool || c.Entry > host.EntryComplete:
+		return host.Errorf(opCall, abi.CodeInternal, "entry %d is unknown", c.Entry)
+	case c.Border == nil:
+		return host.Errorf(opCall, abi.CodeInternal, "a call needs a border")
+	case n > lim.InputBytes:
+		return g.overLimit("input", size(lim.InputBytes), "the arguments have "+size(n))
+	case n > lim.MemoryBytes:
+		return g.overLimit("memory", size(lim.MemoryBytes), "the arguments have "+size(n)+", more than the plugin's memory may hold")
+	}
+	return nil
+}
+
+// describe asks an instance for the manifest. The instance stays for the first call.
+func (g *guest) describe(ctx context.Context) ([]byte, error) {
+	in, err := g.pool.acquire(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	lim := g.limits
+	lim.Wall, lim.OutputBytes = g.engine.cfg.InitTimeout, abi.MaxManifestBytes
+	out, err := in.call(ctx, &task{entry: entryDescribe, limits: lim})
+	if err == nil && out.Kind != 0 {
+		err = contractf("%s returned %d; it returns 0 when the manifest is its output", abi.ExportDescribe, out.Kind)
+	}
+	var told *abi.Error
+	if errors.As(err, &told) {
+		err = contractf("%s failed: %w", abi.ExportDescribe, told)
+	}
+	in.fresh = err == nil
+	g.pool.release(in, in.fresh)
+	return out.Data, err
+}
+
+// Close implements host.Guest. Calls that still run when ctx is over are interrupted; where one
+// does not end within closeGrace, the error says so, and what it holds is freed when it does.
+func (g *guest) Close(ctx context.Context) error {
+	first, done := g.pool.shut()
+	if !first {
+		select {
+		case <-done:
+			return nil
+		case <-ctx.Done():
+			return host.E("sandbox.Close", host.CodeOf(ctx.Err()), ctx.Err())
+		}
+	}
+	err := g.pool.drain(ctx)
+	g.engine.forget(g)
+	g.code.release()
+	close(done)
+	return err
+}
+
+func (g *guest) stats() PluginStats {
+	live, idle := g.pool.count()
+	return PluginStats{
+		Name: g.name, Digest: g.digest, Instances: live, Idle: idle,
+		Calls: g.calls.Load(), Traps: g.traps.Load(),
+	}
+}
+
+func (g *guest) oldestIdle() (time.Time, bool) { return g.pool.oldestIdle() }
+
+func (g *guest) closeIdle(until time.Time) int { return g.pool.closeIdle(until) }

@@ -1,0 +1,104 @@
+// Copyright 2026 The Gantry Authors.
+
+package sandbox
+
+import (
+	"sync/atomic"
+
+	"github.com/tetratelabs/wazero/experimental"
+)
+
+// memory is the linear memory of one instance: a stretch of address space of the instance's limit,
+// of which the guest has the first part. It never moves, so growing copies nothing.
+//
+// It is used by the goroutine of the instance's call only.
+type memory struct {
+	space  []byte
+	size   int64
+	limit  int64
+	budget *budget
+	// refused says which bound a grow met since it was last cleared.
+	refused refusal
+}
+
+type refusal int
+
+const (
+	refusedNothing refusal = iota
+	refusedByLimit
+	refusedByBudget
+)
+
+var _ experimental.LinearMemory = (*memory)(nil)
+
+// newMemory reserves address space for limit bytes. The pages cost nothing until the guest has them.
+func newMemory(limit int64, b *budget) (*memory, error) {
+	space, err := reserve(limit)
+	if err != nil {
+		return nil, err
+	}
+	return &memory{space: space, limit: limit, budget: b}, nil
+}
+
+// Allocate implements experimental.MemoryAllocator: a module has one memory, and this is it.
+func (m *memory) Allocate(_, _ uint64) experimental.LinearMemory { return m }
+
+// Reallocate gives the guest size bytes, or nil where a limit is met.
+func (m *memory) Reallocate(size uint64) []byte {
+	grow := int64(size) - m.size
+	switch {
+	case size > uint64(min(m.limit, int64(len(m.space)))):
+		m.refused = refusedByLimit
+		return nil
+	case grow > 0 && !m.budget.take(grow):
+		m.refused = refusedByBudget
+		return nil
+	}
+	if grow > 0 {
+		if err := commit(m.space[m.size:size]); err != nil {
+			m.budget.give(grow)
+			m.refused = refusedByBudget
+			return nil
+		}
+		m.size = int64(size)
+	}
+	return m.space[:size:size]
+}
+
+// Free does nothing: wazero calls it when the module is closed, which a guest can do in the middle
+// of its own call (proc_exit). The instance calls release when no code can run any more.
+func (m *memory) Free() {}
+
+// release gives the memory back. Calling it again does nothing.
+func (m *memory) release() error {
+	if m.space == nil {
+		return nil
+	}
+	err := unreserve(m.space)
+	m.budget.give(m.size)
+	m.space, m.size = nil, 0
+	return err
+}
+
+// budget is the memory that all instances of an engine may hold together.
+type budget struct {
+	used  atomic.Int64
+	limit int64
+	// reclaim frees what it can of idle instances' memory and tells whether it freed any.
+	reclaim func() bool
+}
+
+// take takes n bytes, if it has to by giving up idle instances.
+func (b *budget) take(n int64) bool {
+	for {
+		if b.used.Add(n) <= b.limit {
+			return true
+		}
+		b.used.Add(-n)
+		if !b.reclaim() {
+			return false
+		}
+	}
+}
+
+func (b *budget) give(n int64) { b.used.Add(-n) }
