@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"strings"
 )
 
@@ -20,20 +19,29 @@ const (
 	MaxSchemaBytes      = 256 << 10
 )
 
-var (
-	pluginName = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,63}$`)
-	toolName   = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
-	ownCode    = regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,63}$`)
+// The letters of names. They are matched by hand because every guest carries this package, and a
+// regexp engine would add a tenth to its size and to the start of each instance.
+const (
+	small  = "abcdefghijklmnopqrstuvwxyz"
+	large  = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	digits = "0123456789"
 )
 
-// ValidPluginName tells whether s may name a plugin.
-func ValidPluginName(s string) bool { return pluginName.MatchString(s) }
+// ValidPluginName tells whether s may name a plugin: [a-z][a-z0-9_-]{0,63}.
+func ValidPluginName(s string) bool { return named(s, small, small+digits+"_-") }
 
-// ValidToolName tells whether s may name a tool or a prompt.
-func ValidToolName(s string) bool { return toolName.MatchString(s) }
+// ValidToolName tells whether s may name a tool or a prompt: [A-Za-z0-9_.-]{1,64}.
+func ValidToolName(s string) bool {
+	return named(s, small+large+digits+"_.-", small+large+digits+"_.-")
+}
 
-// ValidCode tells whether c has the form of an error code.
-func ValidCode(c Code) bool { return ownCode.MatchString(string(c)) }
+// ValidCode tells whether c has the form of an error code: [A-Z][A-Z0-9_]{0,63}.
+func ValidCode(c Code) bool { return named(string(c), large, large+digits+"_") }
+
+// named tells whether s is 1 to MaxNameBytes long, begins with a byte of first and goes on with bytes of rest.
+func named(s, first, rest string) bool {
+	return len(s) >= 1 && len(s) <= MaxNameBytes && strings.IndexByte(first, s[0]) >= 0 && strings.Trim(s[1:], rest) == ""
+}
 
 // ParseManifest reads and validates what a plugin answered to ExportDescribe. Unknown fields are
 // let through, so that a plugin may carry hints for newer hosts. The error is an *Error with
@@ -186,7 +194,7 @@ func contractf(format string, args ...any) *Error {
 
 func clip(s string) string {
 	if len(s) > 80 {
-		return s[:80] + "…"
+		return strings.ToValidUTF8(s[:80], "") + "…"
 	}
 	return s
 }

@@ -3,6 +3,7 @@
 package pdk
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -105,9 +106,6 @@ func build(p Plugin, items []Item) *Served {
 			return s
 		}
 	}
-	if err := s.manifest.Validate(); err != nil {
-		s.err = err
-	}
 	return s
 }
 
@@ -116,8 +114,9 @@ func (s *Served) Describe() (abi.OutputKind, []byte) {
 	if s.err != nil {
 		return abi.OutputError, encodeError(&abi.Error{Code: abi.CodeContract, Message: s.err.Error()})
 	}
-	data, err := json.Marshal(&s.manifest)
-	if err != nil {
+	err := s.manifest.Validate()
+	data, fault := json.Marshal(&s.manifest)
+	if err = cmp.Or(err, fault); err != nil {
 		return abi.OutputError, encodeError(&abi.Error{Code: abi.CodeContract, Message: err.Error()})
 	}
 	return abi.OutputStructured, data

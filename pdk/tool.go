@@ -108,6 +108,11 @@ func outputOf[Out any]() (func(*Out) (abi.OutputKind, []byte, error), json.RawMe
 	if err != nil {
 		return nil, nil, err
 	}
+	if out.root.kind == kindStruct {
+		// encoding/json learns a type when it first meets it. Met here, that is part of the state each
+		// call starts from; met in a call, it might be learned and forgotten every time.
+		_, _ = encodeJSON(reflect.New(out.root.typ).Interface())
+	}
 	return func(v *Out) (abi.OutputKind, []byte, error) {
 		data, err := encodeJSON(v)
 		return abi.OutputStructured, data, err
