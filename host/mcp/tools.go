@@ -1,0 +1,199 @@
+// Copyright 2026 The Gantry Authors.
+
+package mcp
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/gantryhost/gantry/abi"
+	"github.com/gantryhost/gantry/host"
+	"github.com/gantryhost/gantry/host/invoke"
+	"github.com/gantryhost/gantry/registry"
+)
+
+// surface names MCP in the journal.
+const surface = "mcp"
+
+// maxRounds bounds how often one call may ask its client for something.
+const maxRounds = 10
+
+var noInput = json.RawMessage(`{"type":"object","properties":{}}`)
+
+// toolFor is a tool in the words of the protocol.
+func toolFor(ref registry.ToolRef) *sdk.Tool {
+	a := ref.Tool.Annotations
+	t := &sdk.Tool{
+		Name:        ref.Name,
+		Title:       ref.Tool.Title,
+		Description: ref.Tool.Description,
+		InputSchema: ref.Tool.InputSchema,
+		Annotations: &sdk.ToolAnnotations{
+			ReadOnlyHint:    a.ReadOnly,
+			DestructiveHint: &a.Destructive,
+			IdempotentHint:  a.Idempotent,
+			OpenWorldHint:   &a.OpenWorld,
+		},
+	}
+	if len(ref.Tool.InputSchema) == 0 {
+		t.InputSchema = noInput
+	}
+	if len(ref.Tool.OutputSchema) > 0 {
+		t.OutputSchema = ref.Tool.OutputSchema
+	}
+	return t
+}
+
+// forSessions leaves out of a listing what the older era cannot read: its clients take an output
+// schema only where it is an object's, and would refuse the whole list.
+func forSessions(tools []*sdk.Tool) []*sdk.Tool {
+	out := make([]*sdk.Tool, len(tools))
+	for i, t := range tools {
+		out[i] = t
+		if raw, ok := t.OutputSchema.(json.RawMessage); ok && !objectSchema(raw) {
+			plain := *t
+			plain.OutputSchema = nil
+			out[i] = &plain
+		}
+	}
+	return out
+}
+
+func objectSchema(raw json.RawMessage) bool {
+	var head struct {
+		Type any `json:"type"`
+	}
+	return json.Unmarshal(raw, &head) == nil && head.Type == "object"
+}
+
+// callTool runs a tool for the principal in ctx. Faults of the tool, and of its arguments, are
+// results that a model can read; only what the protocol itself names is a protocol error.
+func (s *Server) callTool(ctx context.Context, req *sdk.CallToolRequest, needs []string) (*sdk.CallToolResult, error) {
+	era := eraOf(req)
+	if missing := lacking(era.client, needs); len(missing) > 0 && era.modern {
+		return nil, capabilityError(missing)
+	}
+	if token := req.Params.GetProgressToken(); token != nil {
+		era.client.ProgressToken = marshal(token)
+	}
+	call := invoke.Request{
+		Tool: req.Params.Name, Input: req.Params.Arguments, SessionID: req.Session.ID(),
+		Client: era.client, Surface: surface,
+		Answers: answersOf(req.Params.InputResponses), State: req.Params.RequestState,
+	}
+	sink := &sink{ctx: ctx, session: req.Session, token: req.Params.GetProgressToken(), tool: req.Params.Name}
+	for range maxRounds {
+		answer, err := s.cfg.Pipeline.Call(ctx, call, sink)
+		switch {
+		case err != nil:
+			return s.failed(err, &call)
+		case answer.InputRequired == nil:
+			return resultFor(answer.Result, era), nil
+		}
+		questions, err := questionsOf(answer.InputRequired, era.client)
+		switch {
+		case err != nil && era.modern && len(lackingFor(answer.InputRequired, era.client)) > 0:
+			return nil, capabilityError(lackingFor(answer.InputRequired, era.client))
+		case err != nil:
+			return s.failed(err, &call)
+		case era.modern:
+			return &sdk.CallToolResult{InputRequests: questions, RequestState: answer.InputRequired.State}, nil
+		}
+		if call.Answers, err = s.ask(ctx, req.Session, questions); err != nil {
+			return s.failed(err, &call)
+		}
+		call.State = answer.InputRequired.State
+	}
+	return s.failed(host.Errorf("mcp.Call", abi.CodeLimit, "the tool asked %d times; that is the limit", maxRounds), &call)
+}
+
+// failed turns an error of the pipeline into what the protocol says it is.
+func (s *Server) failed(err error, call *invoke.Request) (*sdk.CallToolResult, error) {
+	out := host.Outward(err)
+	switch {
+	case out.Code == abi.CodeUnknownTool:
+		return nil, &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: out.Message, Data: marshal(out)}
+	case badState(err, call.State):
+		return nil, &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: out.Message, Data: marshal(out)}
+	case out.Code == abi.CodeInternal:
+		s.cfg.Logger.Error("a call failed inside the host", "tool", call.Tool, "err", err)
+	}
+	return errorResult(out), nil
+}
+
+// errorResult is a failure as a model reads it: the error's JSON as the only text.
+func errorResult(e *abi.Error) *sdk.CallToolResult {
+	return &sdk.CallToolResult{IsError: true, Content: []sdk.Content{&sdk.TextContent{Text: string(marshal(e))}}}
+}
+
+// era is what is known of the client that sent a request.
+type era struct {
+	modern bool
+	client abi.Client
+}
+
+func eraOf(req interface {
+	ProtocolVersion() string
+	ClientInfo() *sdk.Implementation
+	ClientCapabilities() *sdk.ClientCapabilities
+}) era {
+	e := era{client: abi.Client{Protocol: req.ProtocolVersion()}}
+	e.modern = e.client.Protocol >= firstModern
+	if info := req.ClientInfo(); info != nil {
+		e.client.Name, e.client.Version = info.Name, info.Version
+	}
+	if can := req.ClientCapabilities(); can != nil {
+		if can.Elicitation != nil {
+			e.client.Can = append(e.client.Can, abi.ClientElicitation)
+		}
+		if can.Sampling != nil { //nolint:staticcheck // part of both eras
+			e.client.Can = append(e.client.Can, abi.ClientSampling)
+		}
+		if can.RootsV2 != nil || can.Roots.ListChanged { //nolint:staticcheck // part of both eras
+			e.client.Can = append(e.client.Can, abi.ClientRoots)
+		}
+	}
+	return e
+}
+
+func modernRequest(req sdk.Request) bool {
+	v, ok := req.(interface{ ProtocolVersion() string })
+	return ok && v.ProtocolVersion() >= firstModern
+}
+
+// lacking is what of needs the client cannot do.
+func lacking(c abi.Client, needs []string) []string {
+	var out []string
+	for _, n := range needs {
+		if !slices.Contains(c.Can, n) {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// capabilityError is the modern era's refusal of a client that cannot do what a call needs.
+func capabilityError(missing []string) error {
+	required := map[string]any{}
+	for _, m := range missing {
+		required[m] = struct{}{}
+	}
+	return &jsonrpc.Error{
+		Code:    sdk.CodeMissingRequiredClientCapabilities,
+		Message: "the call needs a client that can do " + join(missing),
+		Data:    marshal(map[string]any{"requiredCapabilities": required}),
+	}
+}
+
+// marshal is for values that always have a JSON form.
+func marshal(v any) json.RawMessage {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return json.RawMessage("null")
+	}
+	return data
+}

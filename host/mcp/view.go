@@ -1,0 +1,257 @@
+// Copyright 2026 The Gantry Authors.
+
+package mcp
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"runtime/debug"
+	"sync"
+
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/gantryhost/gantry/abi"
+	"github.com/gantryhost/gantry/host"
+	"github.com/gantryhost/gantry/registry"
+)
+
+// view is what one kind of caller sees: an SDK server whose lists are kept like the pipeline's.
+type view struct {
+	s      *Server
+	who    *host.Principal // one who sees this; the lists are asked for in its name
+	server *sdk.Server
+	first  sync.Once
+	used   uint64 // guarded by views.mu
+
+	mu        sync.Mutex
+	tools     offers
+	prompts   offers
+	resources offers
+	templates offers
+}
+
+// offers are the things of one kind that the SDK's server holds, by name or URI.
+type offers map[string]offer
+
+type offer struct {
+	plugin string
+	print  string // differs when the thing differs
+	add    func() // puts it into the SDK's server, also again
+}
+
+func newView(s *Server, p *host.Principal) *view {
+	v := &view{s: s, tools: offers{}, prompts: offers{}, resources: offers{}, templates: offers{}}
+	v.who = &host.Principal{Tenant: p.Tenant, User: p.User, Workspace: p.Workspace, Kind: p.Kind,
+		Scopes: p.Scopes, CredentialID: p.CredentialID}
+	opts := &sdk.ServerOptions{
+		Instructions: s.cfg.Instructions,
+		Logger:       nil,
+		Capabilities: &sdk.ServerCapabilities{
+			Tools:   &sdk.ToolCapabilities{ListChanged: true},
+			Logging: &sdk.LoggingCapabilities{}, //nolint:staticcheck // older clients ask for it
+		},
+		SetCacheable: func(_ context.Context, _ sdk.Request, c *sdk.Cacheable) { c.CacheScope = "private" },
+	}
+	if p.Kind != host.KindWorkspace { // a workspace is plain storage: tools and nothing else
+		opts.SubscribeHandler = v.subscribe
+		opts.UnsubscribeHandler = func(context.Context, *sdk.UnsubscribeRequest) error { return nil }
+		opts.CompletionHandler = v.complete
+	}
+	v.server = sdk.NewServer(&sdk.Implementation{Name: s.cfg.Name, Version: s.cfg.Version}, opts)
+	v.server.AddReceivingMiddleware(v.guard)
+	return v
+}
+
+// guard stands around every method: a panic ends the request and not the process, the request's own
+// principal counts and not the one who began the session, and each era gets the lists it can read.
+func (v *view) guard(next sdk.MethodHandler) sdk.MethodHandler {
+	return func(ctx context.Context, method string, req sdk.Request) (res sdk.Result, err error) {
+		defer func() {
+			if r := recover(); r != nil {
+				v.s.cfg.Logger.Error("a method panicked", "method", method, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+				res, err = panicked(method)
+			}
+		}()
+		p := principalOf(req.GetExtra())
+		if p == nil {
+			return nil, &jsonrpc.Error{Code: jsonrpc.CodeInvalidRequest, Message: "no credential came with the request"}
+		}
+		ctx, cancel := v.s.callContext(ctx, p)
+		defer cancel()
+		res, err = next(ctx, method, req)
+		if list, ok := res.(*sdk.ListToolsResult); ok && !modernRequest(req) {
+			list.Tools = forSessions(list.Tools)
+		}
+		return res, err
+	}
+}
+
+func panicked(method string) (sdk.Result, error) {
+	if method == "tools/call" {
+		return errorResult(host.Outward(host.E("mcp", abi.CodeInternal, nil))), nil
+	}
+	return nil, &jsonrpc.Error{Code: jsonrpc.CodeInternalError, Message: "the host failed; its log has the cause"}
+}
+
+func principalOf(extra *sdk.RequestExtra) *host.Principal {
+	if extra == nil || extra.TokenInfo == nil {
+		return nil
+	}
+	p, _ := extra.TokenInfo.Extra[principalExtra].(*host.Principal)
+	return p
+}
+
+// fill makes the SDK's lists like the pipeline's. The SDK tells clients of each difference.
+func (v *view) fill() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	ctx := host.WithPrincipal(v.s.ctx, v.who)
+	pipe := v.s.cfg.Pipeline
+	v.replace(&v.tools, v.offerTools(pipe.Tools(ctx)), v.server.RemoveTools)
+	v.replace(&v.prompts, v.offerPrompts(pipe.Prompts(ctx)), v.server.RemovePrompts)
+	v.replace(&v.resources, v.offerResources(pipe.Resources(ctx)), v.server.RemoveResources)
+	v.replace(&v.templates, v.offerTemplates(pipe.Templates(ctx)), v.server.RemoveResourceTemplates)
+}
+
+// replace adds what is new or different and removes what is gone.
+func (v *view) replace(have *offers, want offers, remove func(...string)) {
+	for name, o := range want {
+		if old, ok := (*have)[name]; ok && old.print == o.print {
+			continue
+		}
+		if !v.add(name, o) {
+			delete(want, name)
+		}
+	}
+	var gone []string
+	for name := range *have {
+		if _, ok := want[name]; !ok {
+			gone = append(gone, name)
+		}
+	}
+	if len(gone) > 0 {
+		remove(gone...)
+	}
+	*have = want
+}
+
+// add puts an offer into the SDK's server, which panics at what it does not like, such as a schema
+// with a header annotation that is no header. Such a thing is left out.
+func (v *view) add(name string, o offer) (ok bool) {
+	defer func() {
+		if r := recover(); r != nil {
+			v.s.cfg.Logger.Warn("a plugin's offer is left out of MCP", "plugin", o.plugin, "name", name, "reason", fmt.Sprint(r))
+			ok = false
+		}
+	}()
+	o.add()
+	return true
+}
+
+func (v *view) offerTools(refs []registry.ToolRef) offers {
+	out := make(offers, len(refs))
+	for _, ref := range refs {
+		t, needs := toolFor(ref), ref.Tool.Needs
+		out[ref.Name] = offer{ref.Plugin.Name, fingerprint(t, needs), func() {
+			v.server.AddTool(t, func(ctx context.Context, req *sdk.CallToolRequest) (*sdk.CallToolResult, error) {
+				return v.s.callTool(ctx, req, needs)
+			})
+		}}
+	}
+	return out
+}
+
+func (v *view) offerPrompts(refs []registry.PromptRef) offers {
+	out := make(offers, len(refs))
+	for _, ref := range refs {
+		p := promptFor(ref)
+		out[ref.Name] = offer{ref.Plugin.Name, fingerprint(p), func() { v.server.AddPrompt(p, v.s.getPrompt) }}
+	}
+	return out
+}
+
+func (v *view) offerResources(refs []registry.ResourceRef) offers {
+	out := make(offers, len(refs))
+	for _, ref := range refs {
+		r := &sdk.Resource{URI: ref.Resource.URI, Name: ref.Resource.Name, Title: ref.Resource.Title,
+			Description: ref.Resource.Description, MIMEType: ref.Resource.MIMEType}
+		out[r.URI] = offer{ref.Plugin.Name, fingerprint(r), func() { v.server.AddResource(r, v.s.readResource) }}
+	}
+	return out
+}
+
+func (v *view) offerTemplates(refs []registry.TemplateRef) offers {
+	out := make(offers, len(refs))
+	for _, ref := range refs {
+		t := &sdk.ResourceTemplate{URITemplate: ref.Template.URITemplate, Name: ref.Template.Name, Title: ref.Template.Title,
+			Description: ref.Template.Description, MIMEType: ref.Template.MIMEType}
+		out[t.URITemplate] = offer{ref.Plugin.Name, fingerprint(t), func() { v.server.AddResourceTemplate(t, v.s.readResource) }}
+	}
+	return out
+}
+
+// fingerprint is the JSON of what a client would see, and of what else decides how a call is handled.
+func fingerprint(parts ...any) string {
+	data, err := json.Marshal(parts)
+	if err != nil {
+		return err.Error() // a schema that is no JSON: the SDK refuses it with the same words
+	}
+	return string(data)
+}
+
+// changed announces what the plugin said of itself.
+func (v *view) changed(plugin string, c abi.Changed) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, list := range c.Lists {
+		switch list {
+		case "tools":
+			v.announce(v.tools, plugin)
+		case "prompts":
+			v.announce(v.prompts, plugin)
+		case "resources":
+			if !v.announce(v.resources, plugin) {
+				v.announce(v.templates, plugin)
+			}
+		}
+	}
+	for _, uri := range c.URIs {
+		if r, ok := v.resources[uri]; !ok || r.plugin == plugin {
+			v.resourceUpdated(uri)
+		}
+	}
+}
+
+// announce adds one thing of the plugin again, which is how the SDK is made to tell of a change.
+func (v *view) announce(have offers, plugin string) bool {
+	for name, o := range have {
+		if o.plugin == plugin {
+			return v.add(name, o)
+		}
+	}
+	return false
+}
+
+func (v *view) resourceUpdated(uri string) {
+	err := v.server.ResourceUpdated(v.s.ctx, &sdk.ResourceUpdatedNotificationParams{URI: uri})
+	if err != nil {
+		v.s.cfg.Logger.Debug("a resource update was not sent", "uri", uri, "err", err)
+	}
+}
+
+func (v *view) inUse() bool {
+	for range v.server.Sessions() {
+		return true
+	}
+	return false
+}
+
+func (v *view) endSession(id string) {
+	for ss := range v.server.Sessions() {
+		if ss.ID() == id {
+			_ = ss.Close() // a transport that is broken already is closed enough
+		}
+	}
+}
