@@ -152,9 +152,12 @@ func (l *lenient) apply(v any, b *budget) ([]any, error) {
 type mapping struct{ inner pipe }
 
 func (m *mapping) apply(v any, b *budget) ([]any, error) {
+	if rank(v) < 4 {
+		return nil, fmt.Errorf("map needs a list or an object, not %s", kindOf(v))
+	}
 	values, err := each{}.apply(v, b)
 	if err != nil {
-		return nil, fmt.Errorf("map needs a list or an object, not %s", kindOf(v))
+		return nil, err
 	}
 	out := []any{}
 	for _, v := range values {
