@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -151,7 +150,7 @@ func open(t *testing.T, c registry.Config) *house {
 	if c.Poll == 0 {
 		c.Poll = time.Hour
 	}
-	c.Logger = slog.New(slog.DiscardHandler)
+	c.Logger = quiet()
 	r, err := registry.Open(c)
 	if err != nil {
 		t.Fatal(err)

@@ -180,7 +180,9 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, a at) error {
 	if expanded {
 		one.Style, one.Tag = 0, ""
 	}
-	if err := one.Decode(v.Addr().Interface()); err != nil || isNull(one) {
+	// The library would cut a fraction off to fit a whole number.
+	cut := one.ShortTag() == "!!float" && !v.CanFloat()
+	if err := one.Decode(v.Addr().Interface()); err != nil || cut || isNull(one) {
 		return badf(n, a, "%q is not %s", clip(text), wanted(v.Kind()))
 	}
 	return nil

@@ -110,6 +110,7 @@ func TestErrorsNameFieldLineAndMend(t *testing.T) {
 		"list for a scalar":  {"name: [a]", "name: is a list; it has to be one value"},
 		"item of a list":     {"list: [a, {b: c}]", "list[1]: is a mapping; it has to be one value"},
 		"not a number":       {"count: many", `count: "many" is not a whole number`},
+		"fraction":           {"count: 2.5", `count: "2.5" is not a whole number`},
 		"number too large":   {"small: 256", `small: "256" is not a whole number`},
 		"not a truth value":  {"on: maybe", `on: "maybe" is not a truth value; write true or false`},
 		"duration, no unit":  {"limits: {wall: 30}", `limits.wall: "30" is not a duration; write one such as 500ms, 30s or 5m`},
