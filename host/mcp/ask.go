@@ -5,6 +5,7 @@ package mcp
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -104,10 +105,14 @@ func askOne(ctx context.Context, ss *sdk.ServerSession, q sdk.InputRequest) (any
 	return nil, fmt.Errorf("no client can be asked a %T", q)
 }
 
+// opOpenState is the operation of the pipeline's errors about a state.
+const opOpenState = "invoke.openState"
+
 // badState tells whether err is about the state that the client sent back, which the protocol wants
-// to be refused as such.
-func badState(err error, state string) bool {
-	return state != "" && host.CodeOf(err) == abi.CodeInvalidArg && strings.Contains(host.Outward(err).Message, "state")
+// to be refused as such and not as a failure of the tool.
+func badState(err error) bool {
+	var he *host.Error
+	return errors.As(err, &he) && he.Op == opOpenState
 }
 
 func join(words []string) string { return strings.Join(words, ", ") }

@@ -117,7 +117,7 @@ func (s *Server) failed(err error, call *invoke.Request) (*sdk.CallToolResult, e
 	switch {
 	case out.Code == abi.CodeUnknownTool:
 		return nil, &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: out.Message, Data: marshal(out)}
-	case badState(err, call.State):
+	case badState(err):
 		return nil, &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: out.Message, Data: marshal(out)}
 	case out.Code == abi.CodeInternal:
 		s.cfg.Logger.Error("a call failed inside the host", "tool", call.Tool, "err", err)

@@ -1,0 +1,82 @@
+// Copyright 2026 The Gantry Authors.
+
+// Package mcpapi is the surface of the Model Context Protocol: it puts the protocol's handler at
+// /mcp and /mcp/, behind the credential that every request has to bring.
+//
+// It knows nothing of the protocol itself: host/mcp does.
+package mcpapi
+
+import (
+	"net/http"
+
+	"github.com/gantryhost/gantry/abi"
+	"github.com/gantryhost/gantry/host/web"
+)
+
+// listen is the method of the modern era whose answer stays open until somebody ends it. Its
+// clients have to name the method in a header too.
+const listen = "subscriptions/listen"
+
+// Surface serves h, the protocol's handler, at /mcp and /mcp/.
+func Surface(h http.Handler) web.Surface {
+	serve := func(c *web.Ctx) error {
+		ctx := c.Context()
+		if c.Raw().Method() == http.MethodGet || c.Header("Mcp-Method") == listen {
+			ctx = c.StreamContext() // a call may end what it does when the host stops; these never would
+		}
+		return web.Bridge(ctx, c, h)
+	}
+	s := web.Surface{
+		Name:       "MCP",
+		Prefixes:   []string{"/mcp"},
+		Row:        row,
+		WriteError: writeError,
+	}
+	for _, path := range []string{"/mcp", "/mcp/"} {
+		for _, method := range []string{http.MethodPost, http.MethodGet, http.MethodDelete} {
+			s.Routes = append(s.Routes, web.Route{Method: method, Path: path, Handler: serve})
+		}
+	}
+	return s
+}
+
+// row answers every fault of a credential with 401: that is what makes a client of the protocol
+// look for another one, where it would take a 403 as the last word.
+func row(code abi.Code) web.Row {
+	if code == abi.CodeBadCredential {
+		return web.Row{Status: http.StatusUnauthorized, Code: string(abi.CodeUnauthenticated)}
+	}
+	return web.DefaultRow(code)
+}
+
+// The JSON-RPC codes of refusals that come before the protocol.
+const (
+	rpcInvalidRequest = -32600
+	rpcInternal       = -32603
+)
+
+type rpcError struct {
+	Version string `json:"jsonrpc"`
+	ID      any    `json:"id"`
+	Error   struct {
+		Code    int        `json:"code"`
+		Message string     `json:"message"`
+		Data    *abi.Error `json:"data,omitempty"`
+	} `json:"error"`
+}
+
+// writeError answers e as a JSON-RPC error whose data is the error as tools tell it.
+func writeError(c *web.Ctx, r web.Row, e *abi.Error) error {
+	out := rpcError{Version: "2.0"}
+	out.Error.Code = rpcInvalidRequest
+	if r.Status >= http.StatusInternalServerError {
+		out.Error.Code = rpcInternal
+	}
+	data := *e
+	data.Code = abi.Code(r.Code)
+	if data.Code == abi.CodeUnauthenticated && data.Hint == "" {
+		data.Hint = "send Authorization: Bearer with a key that is valid; ask the operator for one"
+	}
+	out.Error.Message, out.Error.Data = e.Message, &data
+	return c.JSON(r.Status, out)
+}
