@@ -71,10 +71,10 @@ func tell(op, p string, err error) error {
 		return cause(abi.CodeNotFound, "there is no %q")
 	case errors.Is(err, syscall.ENOTEMPTY):
 		return cause(abi.CodeConflict, "folder %q is not empty; delete what is in it first")
-	case errors.Is(err, fs.ErrExist):
-		return cause(abi.CodeConflict, "%q exists already")
 	case errors.Is(err, syscall.ENOTDIR):
 		return cause(abi.CodeConflict, "a part of %q is a file, not a folder")
+	case errors.Is(err, fs.ErrExist):
+		return cause(abi.CodeConflict, "%q exists already")
 	case errors.Is(err, syscall.EISDIR):
 		return cause(abi.CodeConflict, "%q is a folder")
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"syscall"
 
 	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
@@ -41,7 +42,9 @@ func write(fo folder, in abi.FileWrite) (abi.FileInfo, error) {
 
 func replace(root *os.Root, p string, data []byte) (info fs.FileInfo, err error) {
 	dir := path.Dir(p)
-	if err := root.MkdirAll(dir, 0o700); err != nil {
+	if err := root.MkdirAll(dir, 0o700); errors.Is(err, fs.ErrExist) {
+		return nil, errors.Join(syscall.ENOTDIR, err) // a file is where a folder is needed
+	} else if err != nil {
 		return nil, err
 	}
 	tmp := path.Join(dir, reserved+rand.Text())
