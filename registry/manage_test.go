@@ -225,6 +225,22 @@ func TestTheHistoryIsBounded(t *testing.T) {
 	})
 }
 
+func TestARestartWritesNothing(t *testing.T) {
+	h := open(t, registry.Config{})
+	h.put("text.wasm", string(module("text", "v1")))
+	index := filepath.Join(h.cfg.HistoryDir, "text", "index.json")
+	before, err := os.Stat(index)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h = h.reopen()
+	h.want("text_do", "v1")
+	// A file that was written again is another file, since it is renamed into place.
+	if after, err := os.Stat(index); err != nil || !os.SameFile(before, after) {
+		t.Errorf("the index was written again: %v", err)
+	}
+}
+
 func TestADamagedHistory(t *testing.T) {
 	h := open(t, registry.Config{})
 	h.put("text.wasm", string(module("text", "v1")))

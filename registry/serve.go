@@ -135,7 +135,7 @@ func (r *Registry) withdraw(e *entry, why string) {
 // a failure is only told.
 func (r *Registry) remember(o outcome) {
 	e := o.entry
-	rec := e.rec
+	rec, news := e.rec, o.pinned
 	if p := e.served; p != nil && o.kind == outcomeReady && rec.Pin == nil && o.err == nil && !rec.newest(p.Digest) {
 		rec = rec.add(versionOf(p, p.Manifest))
 		if p.Source != SourceEmbedded {
@@ -145,8 +145,11 @@ func (r *Registry) remember(o outcome) {
 			}
 		}
 		r.mu.Lock()
-		e.rec = rec
+		e.rec, news = rec, true
 		r.mu.Unlock()
+	}
+	if !news {
+		return
 	}
 	if err := r.history.save(e.name, rec, o.pinned); err != nil {
 		r.cfg.Logger.Error("the history cannot be written", "plugin", e.name, "error", err)
