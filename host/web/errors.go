@@ -71,14 +71,14 @@ type ErrorBody struct {
 	Error ErrorObject `json:"error"`
 }
 
-// ErrorObject says what went wrong: Code for machines, Message for people, Hint what to do.
+// ErrorObject says what went wrong: Code for machines, Message for people, Hint what to do. The
+// request's id is not in it but in X-Request-Id: in bodies, request_id is the caller's own word.
 type ErrorObject struct {
 	Code      string          `json:"code"`
 	Message   string          `json:"message"`
 	Retryable bool            `json:"retryable"`
 	Hint      string          `json:"hint,omitempty"`
 	Details   json.RawMessage `json:"details,omitempty"`
-	RequestID string          `json:"request_id,omitempty"`
 }
 
 const errorSchema = `{"type":"object","required":["error"],"properties":{"error":{"type":"object",` +
@@ -87,14 +87,12 @@ const errorSchema = `{"type":"object","required":["error"],"properties":{"error"
 	`"message":{"type":"string","description":"what went wrong, for people"},` +
 	`"retryable":{"type":"boolean","description":"whether the same request may succeed later"},` +
 	`"hint":{"type":"string","description":"what to do about it"},` +
-	`"details":{"description":"a JSON value for machines, such as the fields at fault"},` +
-	`"request_id":{"type":"string","description":"the X-Request-Id of this answer, as in the host's log"}}}}}`
+	`"details":{"description":"a JSON value for machines, such as the fields at fault"}}}}}`
 
 // WriteError answers e as an ErrorBody.
 func WriteError(c *Ctx, row Row, e *abi.Error) error {
 	return c.JSON(row.Status, ErrorBody{ErrorObject{
 		Code: row.Code, Message: e.Message, Retryable: e.Retryable, Hint: e.Hint, Details: e.Details,
-		RequestID: c.RequestID(),
 	}})
 }
 

@@ -3,11 +3,13 @@
 package web
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
@@ -19,6 +21,28 @@ type object = map[string]any
 // Info heads the OpenAPI document.
 type Info struct {
 	Title, Version, Description string
+}
+
+// MountOpenAPI serves the document of everything that is mounted, before or after, at path, to
+// anybody.
+func (s *Server) MountOpenAPI(path string, info Info) error {
+	document := sync.OnceValues(func() ([]byte, error) { return s.OpenAPI(info) })
+	return s.Mount(Surface{Name: "about", Prefixes: []string{path}, Routes: []Route{{
+		Method: "GET", Path: path, Public: true,
+		Handler: func(c *Ctx) error {
+			doc, err := document()
+			if err != nil {
+				return err
+			}
+			c.SetHeader("Cache-Control", "public, max-age=60")
+			c.Bytes(200, "application/json", bytes.Clone(doc))
+			return nil
+		},
+		Doc: Doc{
+			ID: "openapi", Summary: "This document",
+			Answers: []AnswerDoc{{Status: 200, Description: "The OpenAPI document", Schema: json.RawMessage(`{"type":"object"}`)}},
+		},
+	}}})
 }
 
 // OpenAPI writes the document, OpenAPI 3.1, of every route mounted so far that has a Summary.

@@ -123,6 +123,19 @@ func (s *Server) add(sf *Surface, r *Route) error {
 	return nil
 }
 
+// Routes lists "METHOD /path" of every route that is mounted.
+func (s *Server) Routes() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []string
+	for _, sf := range s.surfaces {
+		for _, r := range sf.Routes {
+			out = append(out, r.Method+" "+r.Path)
+		}
+	}
+	return out
+}
+
 // Serve answers requests from ln until ctx ends or Shutdown is called; then it shuts down within
 // Config.Grace and returns nil, or what could not be ended in time. It closes ln. It may be called
 // for several listeners at once; the end of one context shuts down all.

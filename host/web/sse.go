@@ -22,6 +22,8 @@ type StreamOptions struct {
 	Limit time.Duration
 	// Ping replaces Config.Ping; 0 keeps it.
 	Ping time.Duration
+	// Done is called once when the stream's function has ended, or will not be called at all.
+	Done func()
 }
 
 // Event is one server-sent event. Empty fields are left out; line breaks in Data become several
@@ -48,17 +50,24 @@ type EventWriter struct {
 // after the handler has returned, so it must not use c. The stream ends when f returns; an error or
 // a panic of f is logged and told as a last event of type error. For HEAD f is not called.
 func Stream(c *Ctx, o StreamOptions, f func(w *EventWriter) error) error {
+	done := func() {
+		if o.Done != nil {
+			o.Done()
+		}
+	}
 	resp := c.raw.Response()
 	resp.Header.SetContentType("text/event-stream")
 	resp.Header.Set("Cache-Control", "no-cache")
 	resp.Header.Set("X-Accel-Buffering", "no")
 	resp.SetStatusCode(200)
 	if c.raw.Request().Header.IsHead() {
+		done()
 		return nil
 	}
 	resp.ImmediateHeaderFlush = true
 	s := c.server
 	if !s.admitStream() {
+		done()
 		return host.Errorf("web.Stream", abi.CodeUnavailable, "the host is stopping")
 	}
 	pr, pw := io.Pipe()
@@ -73,6 +82,7 @@ func Stream(c *Ctx, o StreamOptions, f func(w *EventWriter) error) error {
 	id := c.requestID
 	go func() {
 		defer s.running.Done()
+		defer done()
 		defer end(nil)
 		defer stopWatch()
 		s.runStream(ctx, w, o.Limit, id, f)

@@ -1,0 +1,230 @@
+// Copyright 2026 The Gantry Authors.
+
+package runapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/gantryhost/gantry/abi"
+	"github.com/gantryhost/gantry/host"
+	"github.com/gantryhost/gantry/host/invoke"
+	"github.com/gantryhost/gantry/host/web"
+)
+
+// The data of the events. Text is there also when it is empty: clients read it from each.
+type (
+	partialData struct {
+		Type string `json:"type"`
+		Text string `json:"text"`
+	}
+	progressData struct {
+		Type string `json:"type"`
+		abi.Progress
+	}
+	finalData struct {
+		Type string `json:"type"`
+		Text string `json:"text"`
+		// Structured is the tool's structured result, Content its blocks where they are more than
+		// the text.
+		Structured json.RawMessage `json:"structured,omitempty"`
+		Content    []abi.Content   `json:"content,omitempty"`
+		IsError    bool            `json:"is_error,omitempty"`
+	}
+	errorData struct {
+		Type      string          `json:"type,omitempty"`
+		Code      string          `json:"code"`
+		Status    int             `json:"status,omitempty"`
+		Message   string          `json:"message"`
+		Retryable bool            `json:"retryable"`
+		Hint      string          `json:"hint,omitempty"`
+		Details   json.RawMessage `json:"details,omitempty"`
+	}
+	closedData struct {
+		Type        string `json:"type"`
+		Reason      string `json:"reason"`
+		Message     string `json:"message"`
+		LastEventID string `json:"last_event_id"`
+	}
+)
+
+func errorOf(e *abi.Error) *errorData {
+	if e == nil {
+		return nil
+	}
+	row := eventRow(e.Code)
+	return &errorData{Code: row.Code, Status: row.Status, Message: e.Message, Retryable: e.Retryable, Hint: e.Hint, Details: e.Details}
+}
+
+// stream answers with the events of a run. One that has ended and has nothing new for the caller is
+// 204: it keeps a browser's EventSource from asking again for ever.
+func (a *api) stream(c *web.Ctx) error {
+	id, err := callID(c)
+	if err != nil {
+		return err
+	}
+	after, err := lastEventID(c)
+	if err != nil {
+		return err
+	}
+	run, err := a.Pipeline.Run(c.Context(), id)
+	if err != nil {
+		return callError(id, err)
+	}
+	events, err := a.Pipeline.Events(c.Context(), id, after)
+	if err != nil {
+		return callError(id, err)
+	}
+	p := &pump{events: events, last: after, limit: a.StreamLimit.String()}
+	if after > 0 && run.Status.Ended() {
+		ev, err := events.Next(c.Context())
+		if errors.Is(err, io.EOF) {
+			events.Close()
+			c.NoContent()
+			return nil
+		}
+		if err != nil {
+			events.Close()
+			return err
+		}
+		p.first = &ev
+	}
+	if err := web.Stream(c, web.StreamOptions{Limit: a.StreamLimit, Done: events.Close}, p.run); err != nil {
+		return err
+	}
+	return nil
+}
+
+// lastEventID is where to begin: the header, which wins, or the query parameter.
+func lastEventID(c *web.Ctx) (uint64, error) {
+	field, v := "Last-Event-ID", c.Header("Last-Event-ID")
+	if v == "" {
+		field, v = "last_event_id", c.Query("last_event_id")
+	}
+	if v == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseUint(v, 10, 63)
+	if err != nil {
+		return 0, host.Errorf("runapi.stream", abi.CodeInvalidArg, "%s: has to be the id of an event of this call, a number", field)
+	}
+	return n, nil
+}
+
+// pump carries events from the pipeline to one client.
+type pump struct {
+	events Events
+	first  *invoke.Event
+	last   uint64
+	limit  string
+}
+
+func (p *pump) run(w *web.EventWriter) error {
+	for {
+		ev, err := p.next(w.Context())
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case w.Context().Err() != nil:
+			return p.sayClosed(w)
+		case err != nil:
+			return err
+		}
+		p.last = ev.Seq
+		name, data := wordEvent(&ev)
+		if data == nil {
+			continue
+		}
+		line, err := marshal(data)
+		if err != nil {
+			return err
+		}
+		if err := w.Send(web.Event{ID: strconv.FormatUint(ev.Seq, 10), Type: name, Data: line}); err != nil {
+			return nil //nolint:nilerr // the client is gone, which is its right
+		}
+		if ev.Type == invoke.EventFinal || ev.Type == invoke.EventError {
+			return nil
+		}
+	}
+}
+
+func (p *pump) next(ctx context.Context) (invoke.Event, error) {
+	if ev := p.first; ev != nil {
+		p.first = nil
+		return *ev, nil
+	}
+	return p.events.Next(ctx)
+}
+
+// sayClosed tells why the stream ends before the run.
+func (p *pump) sayClosed(w *web.EventWriter) error {
+	last := strconv.FormatUint(p.last, 10)
+	d := closedData{Type: "closed", LastEventID: last}
+	switch context.Cause(w.Context()) {
+	case web.ErrStreamLimit:
+		d.Reason = "stream_limit"
+		d.Message = fmt.Sprintf("a stream stays open for %s; the call goes on: open another with Last-Event-ID %s", p.limit, last)
+	case web.ErrStopping:
+		d.Reason = "host_stopping"
+		d.Message = "the host is stopping; open another stream with Last-Event-ID " + last + " when it is back"
+	default:
+		return nil // the client has left
+	}
+	line, err := marshal(d)
+	if err != nil {
+		return err
+	}
+	_ = w.Send(web.Event{Type: "closed", Data: line}) // the client may leave meanwhile
+	return nil
+}
+
+// wordEvent is an event in this surface's words; nil for one it does not tell.
+func wordEvent(ev *invoke.Event) (string, any) {
+	switch ev.Type {
+	case invoke.EventPartial:
+		return "partial", partialData{"partial", ev.Text}
+	case invoke.EventProgress:
+		if ev.Progress == nil {
+			return "", nil
+		}
+		return "progress", progressData{"progress", *ev.Progress}
+	case invoke.EventFinal:
+		return "final", finalOf(ev)
+	case invoke.EventError:
+		e := ev.Error
+		if e == nil {
+			e = host.Outward(host.Errorf("runapi.stream", abi.CodeInternal, "an error event without an error"))
+		}
+		d := errorOf(e)
+		d.Type = "error"
+		if e.Code == abi.CodeCancelled {
+			d.Type, d.Status = "cancelled", 0
+		}
+		return d.Type, d
+	}
+	return "", nil
+}
+
+func finalOf(ev *invoke.Event) finalData {
+	d := finalData{Type: "final", Text: ev.Text}
+	if r := ev.Result; r != nil {
+		d.Structured, d.IsError = r.Structured, r.IsError
+		if len(r.Content) > 1 || len(r.Content) == 1 && r.Content[0].Type != abi.ContentText {
+			d.Content = r.Content
+		}
+	}
+	return d
+}
+
+// marshal writes JSON on one line, as the reader of a data line needs it.
+func marshal(v any) ([]byte, error) {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return nil, host.E("runapi.marshal", abi.CodeInternal, err)
+	}
+	return data, nil
+}
