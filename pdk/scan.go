@@ -145,9 +145,15 @@ func clip(s string) string {
 
 // nearest is the one of names that name is most likely a slip of, or "".
 func nearest(name string, names []string) string {
-	best, least := "", max(1, min(len(name)/3, 3))+1
 	if len(name) > 64 {
 		return ""
+	}
+	best, least := "", 4 // more than three slips are another word, and in a short name more than one
+	switch {
+	case len(name) < 4:
+		least = 2
+	case len(name) < 9:
+		least = 3
 	}
 	for _, n := range names {
 		if d := distance(strings.ToLower(name), strings.ToLower(n)); d < least {
