@@ -52,7 +52,6 @@ type everything struct {
 	Tree     *tree  `json:"tree"`
 	Maybe    *int   `json:"maybe"`
 	Hidden   string `json:"-"`
-	private  string
 	Untagged string `json:",omitempty"`
 }
 
