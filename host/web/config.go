@@ -40,13 +40,14 @@ type Config struct {
 
 	// BodyLimit bounds a request's body in bytes; 0 is 4 MiB. JSON has its own, lower bound.
 	BodyLimit int
-	// HeaderLimit bounds a request's header in bytes; 0 is 16 KiB.
+	// HeaderLimit bounds a request's header in bytes; 0 is 8 KiB. Each open connection holds that much.
 	HeaderLimit int
 	// ReadTimeout bounds the reading of one request; 0 is 20 s.
 	ReadTimeout time.Duration
 	// IdleTimeout ends a kept connection without a request; 0 is 75 s.
 	IdleTimeout time.Duration
-	// WriteTimeout is how long a client may take nothing of an answer before it is cut; 0 is 3 s.
+	// WriteTimeout is how long a client may take nothing of an answer before it is cut; 0 is 3 s. Over
+	// TLS it is how long 64 KiB may take.
 	WriteTimeout time.Duration
 	// ConnsPerIP bounds the open connections of one IPv4 address or IPv6 /64; 0 is 1,024, less than
 	// 0 is no bound. Loopback is not counted.
@@ -79,7 +80,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	orDefault(&c.BodyLimit, 4<<20)
-	orDefault(&c.HeaderLimit, 16<<10)
+	orDefault(&c.HeaderLimit, 8<<10)
 	orDefault(&c.ReadTimeout, 20*time.Second)
 	orDefault(&c.IdleTimeout, 75*time.Second)
 	orDefault(&c.WriteTimeout, 3*time.Second)

@@ -89,7 +89,8 @@ func (c *Ctx) checkHost() error {
 		return nil
 	}
 	name := hostName(string(c.raw.Request().Header.Host()))
-	if isLocalName(name) || contains(c.server.cfg.AllowedHosts, name) {
+	// Only HTTP/1.0 comes without a name, and no browser speaks it.
+	if name == "" || isLocalName(name) || contains(c.server.cfg.AllowedHosts, name) {
 		return nil
 	}
 	return host.Errorf("web.checkHost", abi.CodeForbidden, "the Host %s is not one that this host answers to over loopback", clip(name)).

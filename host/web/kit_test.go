@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -72,6 +73,23 @@ func TestDecodeJSON(t *testing.T) {
 			}
 		})
 	}
+}
+
+// FuzzAmbiguous looks for a header that breaks the scan, and holds the plain cases.
+func FuzzAmbiguous(f *testing.F) {
+	f.Add([]byte("Host: a\r\nContent-Length: 1\r\n\r\n"), true)
+	f.Add([]byte("Transfer-Encoding: chunked\r\n"), false)
+	f.Add([]byte("c\n:\nContent-Length :"), true)
+	f.Fuzz(func(t *testing.T, header []byte, http11 bool) {
+		why := ambiguous(header, http11)
+		both := "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n" + string(header)
+		if ambiguous([]byte(both), http11) == "" {
+			t.Errorf("%q hides that there are two lengths", header)
+		}
+		if why != "" && ambiguous(append(header, "\r\nX: y\r\n"...), http11) == "" {
+			t.Errorf("%q is not ambiguous any more with a header behind it", header)
+		}
+	})
 }
 
 // FuzzDecodeJSON holds what is taken against what encoding/json reads.
@@ -248,15 +266,39 @@ func TestConnectionsPerAddressAreCounted(t *testing.T) {
 	}
 }
 
-func TestALongAnswerToASlowReaderIsNotCut(t *testing.T) {
-	body := strings.Repeat("0123456789abcdef", 2<<16) // 2 MiB
-	_, addr := up(t, Config{WriteTimeout: 2 * time.Second}, Route{Method: "GET", Path: "/big", Public: true, Handler: func(c *Ctx) error {
-		c.Bytes(200, "text/plain", []byte(body))
-		return nil
-	}})
-	if got := ask(t, "GET", "http://"+addr+"/big", "").body; got != body {
-		t.Errorf("got %d bytes, want %d", len(got), len(body))
+func TestASlowReaderIsServedAndADeafOneCut(t *testing.T) {
+	body := []byte(strings.Repeat("0123456789abcdef", 4<<10)) // one piece of 64 KiB
+	open := func(write time.Duration) (*guardedConn, net.Conn) {
+		near, far := net.Pipe()
+		t.Cleanup(func() { near.Close(); far.Close() })
+		return newGuardedListener(nil, write, 0).admit(near), far
 	}
+	t.Run("a reader that needs longer than the write time gets all", func(t *testing.T) {
+		c, far := open(time.Second)
+		go func() {
+			defer c.Close()
+			if n, err := c.Write(body); n != len(body) || err != nil {
+				t.Errorf("wrote %d: %v", n, err)
+			}
+		}()
+		got := make([]byte, 0, len(body))
+		for part := make([]byte, 2000); ; time.Sleep(40 * time.Millisecond) {
+			n, err := far.Read(part)
+			got = append(got, part[:n]...)
+			if err != nil {
+				break
+			}
+		}
+		if string(got) != string(body) {
+			t.Errorf("got %d bytes, want %d", len(got), len(body))
+		}
+	})
+	t.Run("a reader that takes nothing is cut", func(t *testing.T) {
+		c, _ := open(50 * time.Millisecond)
+		if n, err := c.Write(body); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("wrote %d: %v", n, err)
+		}
+	})
 }
 
 func TestClientGone(t *testing.T) {

@@ -3,14 +3,16 @@
 package web
 
 import (
+	"crypto/tls"
+	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"time"
 )
 
-// writePiece is how many bytes of one write share a deadline: a big answer to a slow but living
-// reader goes on, a reader that takes nothing is cut.
+// writePiece is how many bytes of one write share a deadline.
 const writePiece = 64 << 10
 
 // guardedListener hands out connections that cannot be held open by a reader that never reads, and
@@ -56,7 +58,9 @@ func (l *guardedListener) admit(c net.Conn) *guardedConn {
 		}
 		l.count[from]++
 	}
-	gc := &guardedConn{Conn: c, from: from, listener: l}
+	// A TLS connection is broken by a write that timed out, so there a piece has one try.
+	_, encrypted := c.(interface{ ConnectionState() tls.ConnectionState })
+	gc := &guardedConn{Conn: c, from: from, listener: l, resumes: !encrypted}
 	l.open[gc] = struct{}{}
 	return gc
 }
@@ -125,13 +129,15 @@ type guardedConn struct {
 	net.Conn
 	from     netip.Prefix
 	listener *guardedListener
+	resumes  bool // a write that timed out may go on where it was
 	once     sync.Once
 }
 
 // NetConn lets ClientGone see the socket.
 func (c *guardedConn) NetConn() net.Conn { return c.Conn }
 
-// Write writes all of b; each piece has the listener's write time.
+// Write writes all of b, as long as the reader takes something within each span of the listener's
+// write time: a slow reader is served, one that takes nothing is cut.
 func (c *guardedConn) Write(b []byte) (int, error) {
 	done := 0
 	for {
@@ -141,8 +147,11 @@ func (c *guardedConn) Write(b []byte) (int, error) {
 		}
 		n, err := c.Conn.Write(piece)
 		done += n
-		if err != nil || done == len(b) {
+		if err != nil && !(n > 0 && c.resumes && errors.Is(err, os.ErrDeadlineExceeded)) {
 			return done, err
+		}
+		if done == len(b) {
+			return done, nil
 		}
 	}
 }
