@@ -35,13 +35,8 @@ type Pipeline interface {
 	CancelAll(ctx context.Context) (int, error)
 }
 
-// Events is one reading of a run's events. It is used by one goroutine.
-type Events interface {
-	// Next waits for the next event. After the last it returns io.EOF; when ctx ends, its error.
-	Next(ctx context.Context) (invoke.Event, error)
-	// Close ends the reading.
-	Close()
-}
+// Events is one reading of a run's events.
+type Events = invoke.Stream
 
 // Config is what the surface needs.
 type Config struct {

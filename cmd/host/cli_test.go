@@ -1,0 +1,105 @@
+// Copyright 2026 The Gantry Authors.
+
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain makes the test binary a gantry of its own for the scripts.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"gantry": func() {
+			os.Exit(run(context.Background(), os.Args[1:], stdio{os.Stdin, os.Stdout, os.Stderr}))
+		},
+	})
+}
+
+// TestScripts runs the command line as a person types it; see testdata/script.
+func TestScripts(t *testing.T) {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if built, err := filepath.Glob("../../plugins/dist/*.wasm"); err != nil || len(built) == 0 {
+		t.Fatal("the shipped plugins are not built; run make plugins (make test does)")
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:           "testdata/script",
+		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
+		Setup: func(env *testscript.Env) error {
+			// A plugin is compiled once for all scripts, and Go's own caches are the machine's.
+			env.Setenv("GANTRY_DATA", filepath.Join(env.WorkDir, "data"))
+			env.Setenv("ROOT", root)
+			env.Setenv("HOME", env.WorkDir)
+			for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPATH", "GOFLAGS", "GOPROXY", "PATH"} {
+				if v := goEnv(name); v != "" {
+					env.Setenv(name, v)
+				}
+			}
+			return nil
+		},
+	})
+}
+
+// goEnv is a variable of the machine, or what the Go toolchain would use where it is not set.
+func goEnv(name string) string {
+	if v := os.Getenv(name); v != "" {
+		return v
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return ""
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	switch name {
+	case "GOCACHE":
+		return filepath.Join(cache, "go-build")
+	case "GOPATH":
+		return filepath.Join(home, "go")
+	case "GOMODCACHE":
+		return filepath.Join(home, "go", "pkg", "mod")
+	}
+	return ""
+}
+
+func TestSettingsComeFromFlagThenVariableThenFile(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "g.yaml")
+	if err := os.WriteFile(file, []byte("call-limit: 10s\nlog-level: debug\nmemory: 1GiB\nlisten: 127.0.0.1:1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out, errb strings.Builder
+	s := &settings{}
+	root := newRoot(stdio{strings.NewReader(""), &out, &errb})
+	doctor, _, err := root.Find([]string{"doctor"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.bind(doctor.Flags())
+	if err := doctor.ParseFlags([]string{"--config", file, "--memory", "3GiB"}); err != nil {
+		t.Fatal(err)
+	}
+	env := map[string]string{"GANTRY_LOG_LEVEL": "warn", "GANTRY_MEMORY": "2GiB"}
+	if err := s.fill(doctor, func(k string) (string, bool) { v, ok := env[k]; return v, ok }); err != nil {
+		t.Fatal(err)
+	}
+	if s.Memory != 3<<30 {
+		t.Errorf("memory: got %v, want the flag's 3GiB", s.Memory)
+	}
+	if s.LogLevel != "warn" {
+		t.Errorf("log-level: got %q, want the variable's warn", s.LogLevel)
+	}
+	if s.CallLimit.String() != "10s" {
+		t.Errorf("call-limit: got %v, want the file's 10s", s.CallLimit)
+	}
+}

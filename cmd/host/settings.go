@@ -1,0 +1,192 @@
+// Copyright 2026 The Gantry Authors.
+
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/gantryhost/gantry/host/yamlfile"
+)
+
+// settings are every choice an operator has, from flags, GANTRY_ variables and the settings file.
+type settings struct {
+	// of every command
+	Data   string
+	Config string
+	JSON   bool
+
+	// of serve
+	Listen     string
+	Plugins    string
+	Origins    []string
+	Hosts      []string
+	LogFormat  string
+	LogLevel   string
+	AccessLog  bool
+	Memory     byteSize
+	MinFree    byteSize
+	CallLimit  time.Duration
+	Drain      time.Duration
+	Quickstart bool
+}
+
+// bind declares the flags that every command has.
+func (s *settings) bind(f *pflag.FlagSet) {
+	f.StringVar(&s.Data, "data", defaultData(), "data `folder`: keys, runs, compiled plugins")
+	f.StringVar(&s.Config, "config", "", "settings `file` in YAML (default: gantry.yaml in the data folder, if there)")
+	f.StringVar(&s.Plugins, "plugins", "", "plugins `folder`, watched (default: plugins in the data folder)")
+	f.StringVar(&s.LogFormat, "log-format", "text", "text or json")
+	f.StringVar(&s.LogLevel, "log-level", "info", "debug, info, warn or error")
+	f.BoolVar(&s.JSON, "json", false, "print JSON, for programs")
+	s.Memory, s.MinFree = 2<<30, 256<<20
+	f.Var(&s.Memory, "memory", "most `bytes` that all plugin instances together may hold")
+	f.Var(&s.MinFree, "min-free", "below so many free `bytes` on the disk the host turns read-only")
+	f.DurationVar(&s.CallLimit, "call-limit", time.Minute, "longest `time` of one call, where a plugin's settings name none")
+}
+
+// bindServe declares the flags of serve alone.
+func (s *settings) bindServe(f *pflag.FlagSet) {
+	f.StringVar(&s.Listen, "listen", "127.0.0.1:8000", "`address` to serve on")
+	f.StringSliceVar(&s.Origins, "origins", nil, "`origins` of web pages that may call, such as https://app.example.com (loopback always may)")
+	f.StringSliceVar(&s.Hosts, "hosts", nil, "`names` this host is reached by, checked against the Host header (any, unless on loopback)")
+	f.BoolVar(&s.AccessLog, "access-log", false, "log every request")
+	f.DurationVar(&s.Drain, "drain", 30*time.Second, "on stop, `time` that running calls get to end")
+	f.BoolVar(&s.Quickstart, "quickstart", false, "print a new key (30 days) and client snippets")
+}
+
+// notInFile are the flags that make no sense in the settings file.
+var notInFile = []string{"config", "help", "version", "json", "quickstart"}
+
+// fill sets every flag that the command line left out, from the variables and then the file, and
+// checks what came of it.
+func (s *settings) fill(cmd *cobra.Command, lookup func(string) (string, bool)) error {
+	flags := cmd.Flags()
+	fromEnv := func(f *pflag.Flag) error {
+		v, ok := lookup(envName(f.Name))
+		if !ok || v == "" {
+			return nil
+		}
+		if err := flags.Set(f.Name, v); err != nil {
+			return usageError{fmt.Errorf("variable %s: %w", envName(f.Name), err)}
+		}
+		return nil
+	}
+	if err := unset(flags, fromEnv); err != nil {
+		return err
+	}
+	if err := s.fillFromFile(cmd, lookup); err != nil {
+		return err
+	}
+	return s.check()
+}
+
+func (s *settings) fillFromFile(cmd *cobra.Command, lookup func(string) (string, bool)) error {
+	path := s.Config
+	if path == "" {
+		path = filepath.Join(s.Data, "gantry.yaml")
+		if _, err := os.Stat(path); err != nil {
+			return nil
+		}
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return usageError{fmt.Errorf("--config: %w", err)}
+	}
+	var lines map[string]any
+	if err := yamlfile.Decode(data, &lines, lookup); err != nil {
+		return usageError{fmt.Errorf("%s: %w", path, err)}
+	}
+	known := fileKeys(cmd.Root())
+	for key, value := range lines {
+		if !slices.Contains(known, key) {
+			return usageError{fmt.Errorf("%s: %q is not a setting; the settings are %s", path, key, strings.Join(known, ", "))}
+		}
+		f := cmd.Flags().Lookup(key)
+		if f == nil || f.Changed {
+			continue // a setting of another command, or overruled
+		}
+		if err := cmd.Flags().Set(key, fileValue(value)); err != nil {
+			return usageError{fmt.Errorf("%s: %s: %w", path, key, err)}
+		}
+	}
+	return nil
+}
+
+// fileKeys lists the settings that the file may hold: the flags of every command and those of serve.
+func fileKeys(root *cobra.Command) []string {
+	var keys []string
+	add := func(f *pflag.Flag) {
+		if !slices.Contains(notInFile, f.Name) && !slices.Contains(keys, f.Name) {
+			keys = append(keys, f.Name)
+		}
+	}
+	root.PersistentFlags().VisitAll(add)
+	for _, c := range root.Commands() {
+		if c.Name() == "serve" {
+			c.Flags().VisitAll(add)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// fileValue writes a YAML value as a flag would have it.
+func fileValue(v any) string {
+	if list, ok := v.([]any); ok {
+		parts := make([]string, len(list))
+		for i, x := range list {
+			parts[i] = fmt.Sprint(x)
+		}
+		return strings.Join(parts, ",")
+	}
+	return fmt.Sprint(v)
+}
+
+func (s *settings) check() error {
+	if s.LogFormat != "text" && s.LogFormat != "json" {
+		return usageError{fmt.Errorf("--log-format: %q is not text or json", s.LogFormat)}
+	}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(s.LogLevel)); err != nil {
+		return usageError{fmt.Errorf("--log-level: %q is not debug, info, warn or error", s.LogLevel)}
+	}
+	if s.Data == "" {
+		return usageError{fmt.Errorf("--data: name a folder")}
+	}
+	if s.CallLimit <= 0 || s.CallLimit > 24*time.Hour {
+		return usageError{fmt.Errorf("--call-limit: %v is not between 0 and 24h", s.CallLimit)}
+	}
+	if s.Plugins == "" {
+		s.Plugins = filepath.Join(s.Data, "plugins")
+	}
+	return nil
+}
+
+// byteSize is yamlfile.Bytes as a flag.
+type byteSize yamlfile.Bytes
+
+// Set reads a size; it is pflag's.
+func (b *byteSize) Set(v string) error { return (*yamlfile.Bytes)(b).UnmarshalText([]byte(v)) }
+
+// String writes the size in the largest unit that divides it.
+func (b *byteSize) String() string {
+	for i, suffix := range []string{"GiB", "MiB", "KiB"} {
+		if unit := byteSize(1) << (30 - 10*i); *b >= unit && *b%unit == 0 {
+			return fmt.Sprintf("%d%s", *b/unit, suffix)
+		}
+	}
+	return strconv.FormatInt(int64(*b), 10)
+}
+
+// Type is what --help calls it.
+func (b *byteSize) Type() string { return "bytes" }

@@ -1,0 +1,215 @@
+// Copyright 2026 The Gantry Authors.
+
+package main
+
+import (
+	"context"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"time"
+
+	"github.com/gantryhost/gantry/abi"
+	"github.com/gantryhost/gantry/host"
+	"github.com/gantryhost/gantry/host/egress"
+	"github.com/gantryhost/gantry/host/files"
+	"github.com/gantryhost/gantry/host/invoke"
+	"github.com/gantryhost/gantry/host/journal"
+	"github.com/gantryhost/gantry/host/keys"
+	"github.com/gantryhost/gantry/host/kv"
+	"github.com/gantryhost/gantry/host/mcp"
+	"github.com/gantryhost/gantry/host/sandbox"
+	"github.com/gantryhost/gantry/host/store/badgerstore"
+	"github.com/gantryhost/gantry/plugins"
+	"github.com/gantryhost/gantry/registry"
+)
+
+// app is the whole host without its listeners. Everything in it was made by openApp, from the
+// bottom up, and is closed in the opposite order by close.
+type app struct {
+	s       *settings
+	dir     *dataDir
+	log     *slog.Logger
+	started time.Time
+
+	pepper   []byte
+	state    *badgerstore.Store
+	runs     *badgerstore.Store
+	keys     *keys.Service
+	egress   *egress.Service
+	engine   *sandbox.Engine
+	registry *registry.Registry
+	journal  *journal.Journal
+	pipeline *invoke.Pipeline
+	mcp      *mcp.Server
+
+	// closers undo what was opened, last first.
+	closers []closer
+	net     *listeners
+}
+
+type closer struct {
+	name string
+	fn   func(context.Context) error
+}
+
+// openApp makes every part of the host. The caller holds dir, and keeps it until close has returned.
+// When it fails, what was opened is closed again.
+func openApp(ctx context.Context, s *settings, dir *dataDir, log *slog.Logger) (a *app, err error) {
+	a = &app{s: s, dir: dir, log: log, started: time.Now()}
+	defer func() {
+		if err != nil {
+			a.close(context.WithoutCancel(ctx))
+		}
+	}()
+	for _, open := range []func(context.Context) error{
+		a.openStores, a.openServices, a.openPlugins, a.openPipeline, a.openMCP,
+	} {
+		if err := open(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+// onClose registers what undoes an opening.
+func (a *app) onClose(name string, fn func(context.Context) error) {
+	a.closers = append(a.closers, closer{name, fn})
+}
+
+// close ends every part, the last opened first, and gives the data folder up.
+func (a *app) close(ctx context.Context) {
+	for i := len(a.closers) - 1; i >= 0; i-- {
+		if err := a.closers[i].fn(ctx); err != nil {
+			a.log.Error("closing", "part", a.closers[i].name, "err", err)
+		}
+	}
+	a.closers = nil
+}
+
+// openStores opens the two Badger folders: state is synced before it is acknowledged, runs and
+// journal are written in batches.
+func (a *app) openStores(context.Context) error {
+	var err error
+	if a.state, err = badgerstore.Open(badgerstore.Config{
+		Dir: a.dir.join("state"), Sync: true, MinFreeBytes: int64(a.s.MinFree), Logger: a.log.With("store", "state"),
+	}); err != nil {
+		return err
+	}
+	a.onClose("state", func(context.Context) error { return a.state.Close() })
+	if a.runs, err = badgerstore.Open(badgerstore.Config{
+		Dir: a.dir.join("runs"), MinFreeBytes: int64(a.s.MinFree), Logger: a.log.With("store", "runs"),
+	}); err != nil {
+		return err
+	}
+	a.onClose("runs", func(context.Context) error { return a.runs.Close() })
+	return nil
+}
+
+func (a *app) openServices(context.Context) error {
+	var err error
+	if a.pepper, err = keys.LoadPepper(a.dir.path); err != nil {
+		return err
+	}
+	if a.keys, err = keys.New(keys.Config{Store: a.state, Pepper: a.pepper, Logger: a.log}); err != nil {
+		return err
+	}
+	a.onClose("keys", func(context.Context) error { return a.keys.Close() })
+	if a.egress, err = egress.New(egress.Config{Logger: a.log, UserAgent: "Gantry/" + version}); err != nil {
+		return err
+	}
+	a.onClose("egress", func(context.Context) error { return a.egress.Close() })
+	if a.journal, err = journal.New(journal.Config{Store: a.runs, Logger: a.log}); err != nil {
+		return err
+	}
+	a.onClose("journal", a.journal.Close)
+	return nil
+}
+
+// openPlugins opens the sandbox and the registry above it.
+func (a *app) openPlugins(context.Context) error {
+	var err error
+	if a.engine, err = sandbox.New(sandbox.Config{
+		CacheDir:     a.dir.join("cache"),
+		MemoryBudget: int64(a.s.Memory),
+		Defaults:     host.Limits{Wall: a.s.CallLimit},
+		Logger:       a.log,
+	}); err != nil {
+		return err
+	}
+	a.onClose("sandbox", a.engine.Close)
+	if a.registry, err = registry.Open(registry.Config{
+		Dir:        a.s.Plugins,
+		Embedded:   plugins.FS(),
+		HistoryDir: a.dir.join("versions"),
+		Loader:     loader{a.engine},
+		Lookup:     os.LookupEnv,
+		Logger:     a.log,
+	}); err != nil {
+		return err
+	}
+	a.onClose("registry", a.registry.Close)
+	return nil
+}
+
+// loader makes the sandbox a registry.Loader, and refuses rights that could not be enforced.
+type loader struct{ engine *sandbox.Engine }
+
+// Load checks the operator's grants and loads the module.
+func (l loader) Load(ctx context.Context, art *registry.Artifact) (host.Guest, *abi.Manifest, error) {
+	if err := egress.CheckRights(&art.Settings.Grants); err != nil {
+		return nil, nil, fmt.Errorf("grants: %w", err)
+	}
+	return l.engine.Load(ctx, art.Name, art.Digest, art.Wasm, art.Settings.Limits)
+}
+
+func (a *app) openPipeline(context.Context) error {
+	kvs, err := kv.New(kv.Config{Store: a.state})
+	if err != nil {
+		return err
+	}
+	folders, err := files.New(files.Config{Root: a.dir.join("files")})
+	if err != nil {
+		return err
+	}
+	ops := host.Ops{}
+	for _, service := range []host.Ops{a.egress.Ops(), kvs.Ops(), folders.Ops()} {
+		maps.Copy(ops, service)
+	}
+	// The seal of questions to clients is not the pepper of keys, but it may come from the same root.
+	seal, err := hkdf.Key(sha256.New, a.pepper, nil, "gantry invoke state", 32)
+	if err != nil {
+		return err
+	}
+	if a.pipeline, err = invoke.New(invoke.Config{
+		Catalog: a.registry,
+		Ops:     ops,
+		Runs:    a.runs,
+		Journal: a.journal,
+		SealKey: seal,
+		Logger:  a.log,
+		Limits:  host.Limits{Wall: a.s.CallLimit},
+		// Calls come in only after openMCP has set a.mcp.
+		OnChanged: func(plugin string, c abi.Changed) { a.mcp.Changed("", plugin, c) },
+	}); err != nil {
+		return err
+	}
+	a.onClose("pipeline", a.pipeline.Drain)
+	return nil
+}
+
+func (a *app) openMCP(context.Context) error {
+	var err error
+	if a.mcp, err = mcp.New(mcp.Config{
+		Pipeline: a.pipeline, Name: "gantry", Version: version, Logger: a.log, AllowedOrigins: a.s.Origins,
+	}); err != nil {
+		return err
+	}
+	a.onClose("mcp", a.mcp.Close)
+	cancel := a.registry.Subscribe(func(registry.Change) { a.mcp.Refresh() })
+	a.onClose("changes", func(context.Context) error { cancel(); return nil })
+	return nil
+}
