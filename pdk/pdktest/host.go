@@ -54,7 +54,7 @@ func For(t testing.TB, plugin *pdk.Served) *Host {
 	t.Helper()
 	h := &Host{
 		Context: abi.Context{Tenant: "test", User: "tester"},
-		t:       t, guest: plugin, files: map[string]file{}, kv: map[string]entry{},
+		t:       t, guest: guestOf(plugin), files: map[string]file{}, kv: map[string]entry{},
 	}
 	kind, out := plugin.Describe()
 	if kind != abi.OutputStructured {
