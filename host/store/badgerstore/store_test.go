@@ -16,7 +16,10 @@ import (
 
 func TestMain(m *testing.M) {
 	runChild()
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m,
+		// Badger leaves these two behind when its Open fails, as it is made to here over damaged files.
+		goleak.IgnoreTopFunction("github.com/dgraph-io/badger/v4.(*DB).monitorCache"),
+		goleak.IgnoreTopFunction("github.com/dgraph-io/ristretto/v2/z.(*AllocatorPool).freeupAllocators"))
 }
 
 func open(t testing.TB, c badgerstore.Config) *badgerstore.Store {
