@@ -47,8 +47,9 @@ type EventWriter struct {
 }
 
 // Stream answers with server-sent events. It returns at once; f runs in a goroutine of its own
-// after the handler has returned, so it must not use c. The stream ends when f returns; an error or
-// a panic of f is logged and told as a last event of type error. For HEAD f is not called.
+// after the handler has returned, so it must not use c. The stream ends when f returns, and f has to
+// return soon after the writer's context has ended: Shutdown waits for it. An error or a panic of f
+// is logged and told as a last event of type error. For HEAD f is not called.
 func Stream(c *Ctx, o StreamOptions, f func(w *EventWriter) error) error {
 	done := func() {
 		if o.Done != nil {

@@ -238,10 +238,12 @@ func TestShutdownCutsWhatDoesNotEnd(t *testing.T) {
 	}
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(context.Background(), ln) }()
-	got := make(chan error, 1)
+	over := make(chan struct{})
 	go func() {
-		_, err := http.Get("http://" + ln.Addr().String() + "/stuck")
-		got <- err
+		defer close(over)
+		if resp, err := http.Get("http://" + ln.Addr().String() + "/stuck"); err == nil {
+			resp.Body.Close() // the handler had the time to answer when its context ended
+		}
 	}()
 	soon(t, "the request's begin", inside)
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
@@ -250,9 +252,7 @@ func TestShutdownCutsWhatDoesNotEnd(t *testing.T) {
 		t.Errorf("Shutdown says %v", err)
 	}
 	soon(t, "the end of the request's context", ended)
-	if err := <-got; err == nil {
-		t.Error("the cut request got an answer")
-	}
+	soon(t, "the end of the connection", over)
 	if err := <-served; err == nil {
 		t.Error("Serve does not tell that requests were cut")
 	}

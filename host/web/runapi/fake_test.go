@@ -35,7 +35,10 @@ type fakeRun struct {
 	more   chan struct{} // closed and replaced when an event comes
 }
 
-var _ Pipeline = (*fakePipeline)(nil)
+var (
+	_ Pipeline = (*fakePipeline)(nil)
+	_ Pipeline = (*invoke.Pipeline)(nil)
+)
 
 func newFake() *fakePipeline {
 	return &fakePipeline{runs: make(map[string]*fakeRun), byKey: make(map[string]*fakeRun)}
@@ -179,7 +182,7 @@ func (f *fakePipeline) CancelAll(ctx context.Context) (int, error) {
 	return n, nil
 }
 
-func (f *fakePipeline) Events(ctx context.Context, id string, after uint64) (Events, error) {
+func (f *fakePipeline) Events(ctx context.Context, id string, after uint64) (invoke.Stream, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	r, err := f.find(ctx, id)

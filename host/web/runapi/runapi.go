@@ -28,15 +28,12 @@ type Pipeline interface {
 	Start(ctx context.Context, r invoke.Request) (invoke.Run, error)
 	Run(ctx context.Context, callID string) (invoke.Run, error)
 	// Events reads what a run said after the event of the number after.
-	Events(ctx context.Context, callID string, after uint64) (Events, error)
+	Events(ctx context.Context, callID string, after uint64) (invoke.Stream, error)
 	// Cancel ends a run and returns where it stands then; a run that has ended stays as it is.
 	Cancel(ctx context.Context, callID string) (invoke.Run, error)
 	// CancelAll ends the principal's runs and returns how many there were.
 	CancelAll(ctx context.Context) (int, error)
 }
-
-// Events is one reading of a run's events.
-type Events = invoke.Stream
 
 // Config is what the surface needs.
 type Config struct {

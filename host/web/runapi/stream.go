@@ -117,7 +117,7 @@ func lastEventID(c *web.Ctx) (uint64, error) {
 
 // pump carries events from the pipeline to one client.
 type pump struct {
-	events Events
+	events invoke.Stream
 	first  *invoke.Event
 	last   uint64
 	limit  string
