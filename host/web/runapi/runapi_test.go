@@ -11,13 +11,10 @@ import (
 	"flag"
 	"io"
 	"net/http"
-	"os"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/getkin/kin-openapi/openapi3"
 	"go.uber.org/goleak"
 
 	"github.com/gantryhost/gantry/abi"
@@ -89,62 +86,6 @@ func TestTalks(t *testing.T) {
 	addr := webtest.Serve(t, newServer(t, newFake(), Config{}))
 	webtest.Talks(t, addr, "testdata/*.txt", *update,
 		"Authorization", "Bearer acme-token", "Content-Type", "application/json", "X-Request-Id", "r-1")
-}
-
-func TestOpenAPI(t *testing.T) {
-	s := newServer(t, newFake(), Config{})
-	got, err := s.OpenAPI(info)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Run("the document is as it was agreed", func(t *testing.T) {
-		if *update {
-			if err := os.WriteFile("testdata/openapi.json", got, 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile("testdata/openapi.json")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(got, want) {
-			t.Error("testdata/openapi.json is stale; run with -update and look at the difference")
-		}
-	})
-	doc, err := openapi3.NewLoader().LoadFromData(got)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Run("a checker takes it", func(t *testing.T) {
-		if err := doc.Validate(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	t.Run("it has every route and no other", func(t *testing.T) {
-		var documented []string
-		for path, item := range doc.Paths.Map() {
-			for method := range item.Operations() {
-				documented = append(documented, method+" "+path)
-			}
-		}
-		slices.Sort(documented)
-		served := s.Routes()
-		slices.Sort(served)
-		if !slices.Equal(documented, served) {
-			t.Errorf("documented %v, served %v", documented, served)
-		}
-	})
-	t.Run("no operation has two names or none", func(t *testing.T) {
-		seen := map[string]bool{}
-		for _, item := range doc.Paths.Map() {
-			for _, op := range item.Operations() {
-				if op.OperationID == "" || seen[op.OperationID] {
-					t.Errorf("operationId %q", op.OperationID)
-				}
-				seen[op.OperationID] = true
-			}
-		}
-	})
 }
 
 func call(t testing.TB, addr, method, path, token, body string, header ...string) *http.Response {
