@@ -24,8 +24,11 @@ type Question struct {
 func Elicit(key, message string, fields any) Question {
 	q := Question{Key: key, Method: "elicitation/create"}
 	shape, err := newShape(reflect.TypeOf(fields))
-	if err != nil || shape.root.kind != kindStruct {
-		q.err = fmt.Errorf("question %s: the form has to be a struct, not %T (%v)", key, fields, err)
+	if err == nil && shape.root.kind != kindStruct {
+		err = fmt.Errorf("it is a %T", fields)
+	}
+	if err != nil {
+		q.err = fmt.Errorf("question %s: the form has to be a struct: %w", key, err)
 		return q
 	}
 	return ElicitSchema(key, message, string(shape.schema(forForm)))

@@ -6,7 +6,9 @@ package pdk
 
 import (
 	"context"
+	"fmt"
 	"regexp"
+	"runtime/debug"
 
 	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/pdk/internal/wire"
@@ -38,8 +40,16 @@ func checkPattern(pattern string) error {
 	return err
 }
 
-// Run lets pdktest call the plugin. It is there in native builds only.
-func (s *Served) Run(h wire.Host, e wire.Entry, index int, input []byte) (abi.OutputKind, []byte) {
+// Run lets pdktest call the plugin. It is there in native builds only. A panic ends the call as it
+// would in a host: with abi.CodeTrap, and its stack in the log.
+func (s *Served) Run(h wire.Host, e wire.Entry, index int, input []byte) (kind abi.OutputKind, out []byte) {
+	defer func() {
+		if r := recover(); r != nil {
+			h.Log(abi.LogError, fmt.Appendf(nil, "panic: %v\n\n%s", r, debug.Stack()))
+			kind = abi.OutputError
+			out = encodeError(&abi.Error{Code: abi.CodeTrap, Message: fmt.Sprintf("the plugin panicked: %v", r)})
+		}
+	}()
 	return s.run(border{h}, entry(e), index, input)
 }
 

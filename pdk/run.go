@@ -2,12 +2,7 @@
 
 package pdk
 
-import (
-	"fmt"
-	"runtime/debug"
-
-	"github.com/gantryhost/gantry/abi"
-)
+import "github.com/gantryhost/gantry/abi"
 
 // entry is which export a call came by; the numbers are those of wire.Entry.
 type entry int
@@ -19,21 +14,16 @@ const (
 	entryComplete
 )
 
-// run does one call. A panic of the plugin's code becomes an error with abi.CodeTrap, on which a host
-// throws the instance away, and its stack goes to the plugin's log.
-func (s *Served) run(b border, e entry, index int, input []byte) (kind abi.OutputKind, out []byte) {
+// run does one call. It lets a panic of the plugin's code through, which ends a Wasm instance: Go
+// writes the message and the stack to standard error, and the host makes abi.CodeTrap of it, logs it
+// and throws the instance away, as it does for the crashes that no recover sees.
+func (s *Served) run(b border, e entry, index int, input []byte) (abi.OutputKind, []byte) {
 	ctx := &Context{border: b, served: s}
-	defer func() {
-		if r := recover(); r != nil {
-			ctx.logLine(abi.LogError, fmt.Sprintf("panic: %v\n\n%s", r, debug.Stack()))
-			kind = abi.OutputError
-			out = encodeError(&abi.Error{Code: abi.CodeTrap, Message: fmt.Sprintf("the plugin panicked: %v", r)})
-		}
-	}()
 	h, err := s.handler(e, index)
-	if err == nil {
-		kind, out, err = h(ctx, input)
+	if err != nil {
+		return failure(err)
 	}
+	kind, out, err := h(ctx, input)
 	ctx.flush()
 	if err != nil {
 		return failure(err)

@@ -81,6 +81,9 @@ var (
 )
 
 func newShape(t reflect.Type) (*shape, error) {
+	if t == nil {
+		return nil, fmt.Errorf("nil has no type")
+	}
 	b := &shaper{done: map[reflect.Type]*node{}, open: map[reflect.Type]bool{}}
 	root, _, err := b.node(t)
 	if err != nil {
