@@ -277,7 +277,8 @@ func (e *Engine) sweep() {
 	}
 }
 
-// reclaim closes the instance of all plugins that has been idle longest.
+// reclaim closes the instance of all plugins that has been idle longest. It is true where there was one,
+// even if a call took it first: then there may be another.
 func (e *Engine) reclaim() bool {
 	var oldest *guest
 	var since time.Time
@@ -286,7 +287,11 @@ func (e *Engine) reclaim() bool {
 			oldest, since = g, t
 		}
 	}
-	return oldest != nil && oldest.closeIdle(since) > 0
+	if oldest == nil {
+		return false
+	}
+	oldest.closeIdle(since)
+	return true
 }
 
 // Close closes every guest as its Close does, and then frees the compiled code. Loading fails from

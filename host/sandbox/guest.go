@@ -37,7 +37,7 @@ var _ host.Guest = (*guest)(nil)
 
 func newGuest(e *Engine, spec guestSpec) *guest {
 	g := &guest{guestSpec: spec, engine: e}
-	g.pool.init(g, min(spec.limits.Concurrency, e.cfg.MaxInstances))
+	g.pool.init(g, spec.limits.Concurrency, e.cfg.MaxInstances)
 	return g
 }
 

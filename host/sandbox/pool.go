@@ -16,12 +16,14 @@ import (
 
 // pool hands a guest's instances to its calls: one call at a time each, first come first served.
 //
-// A call first takes a slot and then an instance. There are never more instances than slots, so a
-// holder of a slot finds an idle instance, may make one, or may make one in place of an idle one of
-// another tenant.
+// A call first takes a slot and then an instance: an idle one of its tenant, or a new one, which
+// takes the place of the longest idle one where there are too many. There may be more instances than
+// slots, or tenants that take turns would make a new one at every call.
 type pool struct {
 	guest *guest
-	size  int64
+	// size is how many calls may run at once, most how many instances may be alive; most >= size.
+	size int64
+	most int
 	// slots is fair: who waits longest goes first.
 	slots *semaphore.Weighted
 
@@ -35,8 +37,8 @@ type pool struct {
 	done   chan struct{}
 }
 
-func (p *pool) init(g *guest, n int) {
-	p.guest, p.size = g, int64(n)
+func (p *pool) init(g *guest, calls, instances int) {
+	p.guest, p.size, p.most = g, int64(min(calls, instances)), instances
 	p.slots = semaphore.NewWeighted(p.size)
 	p.live = map[*instance]struct{}{}
 	p.done = make(chan struct{})
@@ -44,6 +46,9 @@ func (p *pool) init(g *guest, n int) {
 
 // acquire returns an instance that is fresh or has served this tenant only. The caller releases it.
 func (p *pool) acquire(ctx context.Context, tenant host.TenantID) (*instance, error) {
+	if p.isShut() {
+		return nil, p.shutError()
+	}
 	if err := p.slots.Acquire(ctx, 1); err != nil {
 		return nil, host.E(opCall, host.CodeOf(err), err)
 	}
@@ -68,7 +73,7 @@ func (p *pool) pick(tenant host.TenantID) (in, surplus *instance, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
-		return nil, nil, host.Errorf(opCall, abi.CodeUnavailable, "plugin %s is being closed", p.guest.name)
+		return nil, nil, p.shutError()
 	}
 	for i := len(p.idle) - 1; i >= 0; i-- {
 		if c := p.idle[i]; c.fresh || c.tenant == tenant {
@@ -76,7 +81,7 @@ func (p *pool) pick(tenant host.TenantID) (in, surplus *instance, err error) {
 			return c, nil, nil
 		}
 	}
-	if int64(len(p.live)+p.making) >= p.size && len(p.idle) > 0 {
+	if len(p.live)+p.making >= p.most && len(p.idle) > 0 {
 		surplus = p.takeOldest()
 	}
 	p.making++
@@ -158,12 +163,22 @@ func (p *pool) shut() (first bool, done chan struct{}) {
 	return first, p.done
 }
 
-// drain waits for running calls by taking every slot: calls that wait for one get theirs before, see
-// that the pool is shut and give up. After ctx it interrupts what runs.
+func (p *pool) isShut() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.closed
+}
+
+func (p *pool) shutError() error {
+	return host.Errorf(opCall, abi.CodeUnavailable, "plugin %s is being closed", p.guest.name)
+}
+
+// drain waits for running calls by taking every slot: calls that wait for one get theirs before or
+// after, see that the pool is shut and give up. After ctx it interrupts what runs.
 func (p *pool) drain(ctx context.Context) error {
 	p.closeIdle(time.Now())
-	err := p.slots.Acquire(ctx, p.size)
-	if err == nil {
+	if p.slots.Acquire(ctx, p.size) == nil {
+		p.slots.Release(p.size)
 		return nil
 	}
 	p.mu.Lock()
@@ -176,5 +191,6 @@ func (p *pool) drain(ctx context.Context) error {
 	if p.slots.Acquire(grace, p.size) != nil {
 		return host.Errorf("sandbox.Close", abi.CodeDeadline, "plugin %s: a call does not end; what it holds is freed when it does", p.guest.name)
 	}
+	p.slots.Release(p.size)
 	return nil
 }
