@@ -35,7 +35,9 @@ type Config struct {
 
 const (
 	// MaxFileBytes bounds one file.
-	MaxFileBytes    = 16 << 20
+	MaxFileBytes = 16 << 20
+	// maxRequest is room for such a file in base64, and for a path with every byte escaped.
+	maxRequest      = MaxFileBytes/3*4 + 6*MaxPathBytes + 1024
 	defaultQuota    = 256 << 20
 	defaultMaxFiles = 10_000
 )
@@ -101,6 +103,9 @@ func operation[In, Out any](s *Service, right string, f func(folder, In) (Out, e
 		}
 		if err := ctx.Err(); err != nil {
 			return nil, host.E(op, host.CodeOf(err), err)
+		}
+		if len(req) > maxRequest { // not even looked at
+			return nil, host.Errorf(op, abi.CodeLimit, "the request has %d bytes; a file may have %d", len(req), MaxFileBytes)
 		}
 		var in In
 		if err := json.Unmarshal(req, &in); err != nil {

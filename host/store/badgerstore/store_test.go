@@ -16,10 +16,7 @@ import (
 
 func TestMain(m *testing.M) {
 	runChild()
-	goleak.VerifyTestMain(m,
-		// Badger leaves these two behind when its Open fails, as it is made to here over damaged files.
-		goleak.IgnoreTopFunction("github.com/dgraph-io/badger/v4.(*DB).monitorCache"),
-		goleak.IgnoreTopFunction("github.com/dgraph-io/ristretto/v2/z.(*AllocatorPool).freeupAllocators"))
+	goleak.VerifyTestMain(m)
 }
 
 func open(t testing.TB, c badgerstore.Config) *badgerstore.Store {
@@ -37,12 +34,14 @@ func open(t testing.TB, c badgerstore.Config) *badgerstore.Store {
 }
 
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	for name, config := range map[string]func(t *testing.T) badgerstore.Config{
 		"in memory": func(*testing.T) badgerstore.Config { return badgerstore.Config{InMemory: true} },
 		"synced":    func(t *testing.T) badgerstore.Config { return badgerstore.Config{Dir: t.TempDir(), Sync: true} },
 		"unsynced":  func(t *testing.T) badgerstore.Config { return badgerstore.Config{Dir: t.TempDir()} },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			storetest.Run(t, func(t *testing.T) store.Store { return open(t, config(t)) })
 		})
 	}
