@@ -21,6 +21,11 @@
 // pre-empted by Go's scheduler, it holds up the next garbage collection of the whole process. An
 // operation of the host that ignores its context holds its call in the same way.
 //
+// What a guest gets beside the contract: wasi_snapshot_preview1 with the real clock, real randomness
+// and standard output and error that are lines of the plugin's log; no files, no environment, no
+// arguments but its name. A tool that calls tools of its own plugin takes a slot of the same pool for
+// each level, and waits for one no longer than its own deadline.
+//
 // It decides no rights, checks no input against a schema and knows no tenant's data: it hands every
 // operation to the call's host.Border. It keeps no journal, and it does not look for plugins.
 package sandbox

@@ -5,7 +5,6 @@ package sandbox
 import (
 	"cmp"
 	"fmt"
-	"time"
 
 	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
@@ -60,6 +59,3 @@ func size(n int64) string {
 	}
 	return fmt.Sprintf("%d bytes", n)
 }
-
-// span writes a duration for people.
-func span(d time.Duration) string { return d.String() }

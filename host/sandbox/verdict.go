@@ -36,7 +36,7 @@ func (in *instance) verdict(err error) error {
 }
 
 func (in *instance) interruptedBy(why cause) *host.Error {
-	wall := span(in.task.limits.Wall)
+	wall := in.task.limits.Wall.String()
 	switch {
 	case why == causeWall && in.task.entry == entryStart:
 		return host.Errorf(opLoad, abi.CodeContract, "the module did not finish starting within %s: its start function or %s runs too long", wall, exportInitialize)
