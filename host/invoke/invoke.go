@@ -15,7 +15,8 @@ type Request struct {
 	Tool string
 	// Input is the arguments, a JSON object; empty means {}.
 	Input json.RawMessage
-	// RequestID makes the call idempotent per principal's tenant and user; empty does not.
+	// RequestID makes a run idempotent per tenant and user, or credential where there is no user;
+	// see Start.
 	RequestID string
 	SessionID string
 	Metadata  json.RawMessage

@@ -125,7 +125,7 @@ func (c *checker) failUnknown(r *rule, key []byte) bool {
 	}
 	mend := "; leave it out"
 	if len(r.names) > 0 {
-		if near := nearest(string(key), r.names); near != "" {
+		if near := Nearest(string(key), r.names); near != "" {
 			mend = fmt.Sprintf("; did you mean %q?", clip(near))
 		} else {
 			mend = "; the fields are " + clip(strings.Join(r.names, ", "))
@@ -215,8 +215,8 @@ func fromLibrary(op string, cause error) error {
 	return c.failure(op)
 }
 
-// nearest is the name that a slip of the hand would have turned into word, "" where none is near.
-func nearest(word string, names []string) string {
+// Nearest is the name that a slip of the hand would have turned into word, "" where none is near.
+func Nearest(word string, names []string) string {
 	best, least := "", 1+len(word)/3
 	if len(word) > abi.MaxNameBytes {
 		return ""

@@ -1,0 +1,48 @@
+// Copyright 2026 The Gantry Authors.
+
+package invoke
+
+import (
+	"context"
+
+	"github.com/gantryhost/gantry/host"
+	"github.com/gantryhost/gantry/registry"
+)
+
+// Tools are those the principal may call, in order of names: with read:tools alone, the read-only
+// ones. None without a principal. The slice is only to be read.
+func (p *Pipeline) Tools(ctx context.Context) []registry.ToolRef {
+	return p.visibleTools(host.PrincipalFrom(ctx))
+}
+
+// Prompts are those of the principal's tenant; they need read:tools. The slice is only to be read.
+func (p *Pipeline) Prompts(ctx context.Context) []registry.PromptRef {
+	who := host.PrincipalFrom(ctx)
+	if !who.Has(host.ScopeReadTools) {
+		return nil
+	}
+	return p.cfg.Catalog.Snapshot().Prompts(who.Tenant)
+}
+
+// Resources are those of the principal's tenant; they need read:tools or read:data. The slice is
+// only to be read.
+func (p *Pipeline) Resources(ctx context.Context) []registry.ResourceRef {
+	who := host.PrincipalFrom(ctx)
+	if !mayRead(who) {
+		return nil
+	}
+	return p.cfg.Catalog.Snapshot().Resources(who.Tenant)
+}
+
+// Templates are the resource templates, as Resources.
+func (p *Pipeline) Templates(ctx context.Context) []registry.TemplateRef {
+	who := host.PrincipalFrom(ctx)
+	if !mayRead(who) {
+		return nil
+	}
+	return p.cfg.Catalog.Snapshot().Templates(who.Tenant)
+}
+
+func mayRead(who *host.Principal) bool {
+	return who.Has(host.ScopeReadTools) || who.Has(host.ScopeReadData)
+}
