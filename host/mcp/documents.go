@@ -52,7 +52,9 @@ func (s *Server) getPrompt(ctx context.Context, req *sdk.GetPromptRequest) (*sdk
 		case err != nil:
 			return nil, s.protocolError(err, "prompt", ask.Tool)
 		case era.modern:
-			return &sdk.GetPromptResult{InputRequests: questions, RequestState: required.State}, nil
+			return &sdk.GetPromptResult{
+				Messages: []*sdk.PromptMessage{}, InputRequests: questions, RequestState: required.State,
+			}, nil
 		}
 		if ask.Answers, err = s.ask(ctx, req.Session, questions); err != nil {
 			return nil, s.protocolError(err, "prompt", ask.Tool)

@@ -75,7 +75,7 @@ func (s *Server) admit(r *http.Request) *refusal {
 	case s.ctx.Err() != nil:
 		return &refusal{http.StatusServiceUnavailable, jsonrpc.CodeInternalError, "the host is stopping; try again in a moment"}
 	case host.PrincipalFrom(r.Context()) == nil:
-		return &refusal{http.StatusUnauthorized, jsonrpc.CodeInvalidRequest, "no credential; send Authorization: Bearer <key>"}
+		return &refusal{http.StatusUnauthorized, jsonrpc.CodeInvalidRequest, "no credential; send the header Authorization: Bearer, and a key"}
 	case !s.originAllowed(r.Header.Get("Origin")):
 		return &refusal{http.StatusForbidden, jsonrpc.CodeInvalidRequest,
 			fmt.Sprintf("origin %q may not speak to this host; its operator can allow it", clip(r.Header.Get("Origin")))}

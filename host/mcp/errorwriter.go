@@ -57,8 +57,11 @@ func (w *errorWriter) finish() {
 	}
 	code := int64(jsonrpc.CodeInvalidRequest)
 	text := strings.TrimSpace(w.text.String())
-	if strings.HasPrefix(text, "malformed payload") {
+	switch {
+	case strings.HasPrefix(text, "malformed payload"):
 		code = jsonrpc.CodeParseError
+	case strings.HasPrefix(text, "JSON RPC not handled"):
+		code = jsonrpc.CodeMethodNotFound
 	}
 	w.Header().Del("X-Content-Type-Options")
 	writeError(w.ResponseWriter, w.status, code, text)

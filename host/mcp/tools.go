@@ -5,6 +5,7 @@ package mcp
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
@@ -101,7 +102,9 @@ func (s *Server) callTool(ctx context.Context, req *sdk.CallToolRequest, needs [
 		case err != nil:
 			return s.failed(err, &call)
 		case era.modern:
-			return &sdk.CallToolResult{InputRequests: questions, RequestState: answer.InputRequired.State}, nil
+			return &sdk.CallToolResult{
+				Content: []sdk.Content{}, InputRequests: questions, RequestState: answer.InputRequired.State,
+			}, nil
 		}
 		if call.Answers, err = s.ask(ctx, req.Session, questions); err != nil {
 			return s.failed(err, &call)
@@ -111,18 +114,37 @@ func (s *Server) callTool(ctx context.Context, req *sdk.CallToolRequest, needs [
 	return s.failed(host.Errorf("mcp.Call", abi.CodeLimit, "the tool asked %d times; that is the limit", maxRounds), &call)
 }
 
+// callUnlisted answers a call of a tool that the caller's list does not have. The SDK would say that
+// there is none; the pipeline knows whether there is one that the caller may not use, and which name
+// comes near.
+func (s *Server) callUnlisted(ctx context.Context, req *sdk.CallToolRequest) (sdk.Result, error) {
+	res, err := s.callTool(ctx, req, nil)
+	switch {
+	case err != nil:
+		return nil, err
+	case res.InputRequests != nil: // it came into the list just now; only a listed tool may ask
+		return errorResult(host.Outward(host.Errorf("mcp.Call", abi.CodeBusy, "the list of tools is changing; call again"))), nil
+	}
+	return res, nil
+}
+
 // failed turns an error of the pipeline into what the protocol says it is.
 func (s *Server) failed(err error, call *invoke.Request) (*sdk.CallToolResult, error) {
 	out := host.Outward(err)
 	switch {
-	case out.Code == abi.CodeUnknownTool:
-		return nil, &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: out.Message, Data: marshal(out)}
-	case badState(err):
+	case unknownTool(err), badState(err):
 		return nil, &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: out.Message, Data: marshal(out)}
 	case out.Code == abi.CodeInternal:
 		s.cfg.Logger.Error("a call failed inside the host", "tool", call.Tool, "err", err)
 	}
 	return errorResult(out), nil
+}
+
+// unknownTool tells whether err is the host's word that there is no such tool. A plugin may use the
+// same code for what it looked for itself; that is its result.
+func unknownTool(err error) bool {
+	var he *host.Error
+	return errors.As(err, &he) && he.Code == abi.CodeUnknownTool
 }
 
 // errorResult is a failure as a model reads it: the error's JSON as the only text.

@@ -80,12 +80,23 @@ func (v *view) guard(next sdk.MethodHandler) sdk.MethodHandler {
 		}
 		ctx, cancel := v.s.callContext(ctx, p)
 		defer cancel()
+		if call, ok := req.(*sdk.CallToolRequest); ok && !v.lists(call.Params.Name) {
+			return v.s.callUnlisted(ctx, call)
+		}
 		res, err = next(ctx, method, req)
 		if list, ok := res.(*sdk.ListToolsResult); ok && !modernRequest(req) {
 			list.Tools = forSessions(list.Tools)
 		}
 		return res, err
 	}
+}
+
+// lists tells whether the tool is in the view.
+func (v *view) lists(tool string) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	_, ok := v.tools[tool]
+	return ok
 }
 
 func panicked(method string) (sdk.Result, error) {
