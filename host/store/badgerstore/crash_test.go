@@ -255,7 +255,7 @@ func TestAFlippedBitIsNeverGoodData(t *testing.T) {
 	dir := tables(t)
 	for _, ext := range []string{".sst", ".vlog"} {
 		t.Run(ext, func(t *testing.T) {
-			flips := 10
+			flips := 5
 			if os.Getenv(killsEnv) != "" {
 				flips = 200
 			}
