@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/gantryhost/gantry/host/web"
 	"github.com/gantryhost/gantry/host/web/controlapi"
@@ -121,7 +122,11 @@ func (a *app) surfaces() (*web.Server, error) {
 	})
 }
 
-// stop closes the doors: new calls are refused, running ones get until ctx ends.
+// farewell is what sessions and connections get to end after the calls have.
+const farewell = 5 * time.Second
+
+// stop closes the doors: new calls are refused, running ones get until ctx ends. What they said last
+// still goes out.
 func (a *app) stop(ctx context.Context) {
 	if a.net == nil {
 		return
@@ -129,10 +134,12 @@ func (a *app) stop(ctx context.Context) {
 	if err := a.pipeline.Drain(ctx); err != nil {
 		a.log.Warn("calls were cut off", "err", err)
 	}
-	if err := a.mcp.Close(ctx); err != nil {
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
+	defer cancel()
+	if err := a.mcp.Close(end); err != nil {
 		a.log.Warn("sessions were cut off", "err", err)
 	}
-	if err := a.net.web.Shutdown(ctx); err != nil {
+	if err := a.net.web.Shutdown(end); err != nil {
 		a.log.Warn("connections were cut off", "err", err)
 	}
 	_ = a.net.door.Close()

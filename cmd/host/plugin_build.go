@@ -20,7 +20,7 @@ import (
 )
 
 func newPluginNew() *cobra.Command {
-	var dir string
+	var dir, pdk string
 	cmd := &cobra.Command{
 		Use:   "new NAME",
 		Short: "Begin a plugin: a folder with a tool, its test and its settings",
@@ -36,17 +36,45 @@ func newPluginNew() *cobra.Command {
 			if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
 				return usageError{fmt.Errorf("folder %s is not empty; name another with --dir", dir)}
 			}
-			return writeScaffold(cmd, name, dir)
+			if pdk == "" {
+				pdk = checkout()
+			}
+			return writeScaffold(cmd, name, dir, pdk)
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "`folder` to write (default: the name)")
+	cmd.Flags().StringVar(&pdk, "pdk", "", "`checkout` of Gantry to build against (default: the one this program is in, else the release)")
 	return cmd
 }
 
-func writeScaffold(cmd *cobra.Command, name, dir string) error {
+const modulePath = "github.com/gantryhost/gantry"
+
+// checkout is the checkout of Gantry that this program was built in, or "".
+func checkout() string {
+	self, err := os.Executable()
+	if err != nil {
+		return ""
+	}
+	dir := filepath.Dir(filepath.Dir(self)) // bin/gantry
+	mod, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+	if err != nil || !strings.HasPrefix(string(mod), "module "+modulePath+"\n") {
+		return ""
+	}
+	return dir
+}
+
+func writeScaffold(cmd *cobra.Command, name, dir, pdk string) error {
 	files, err := scaffold.Files(name)
 	if err != nil {
 		return err
+	}
+	if pdk != "" {
+		abs, err := filepath.Abs(pdk)
+		if err != nil {
+			return err
+		}
+		const any = "v0.0.0-00010101000000-000000000000" // a replaced module has no version of its own
+		files["go.mod"] = fmt.Appendf(files["go.mod"], "\nrequire %s %s\n\nreplace %s => %s\n", modulePath, any, modulePath, abs)
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err

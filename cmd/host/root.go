@@ -67,6 +67,7 @@ func wrapArgs(cmd *cobra.Command) {
 			return nil
 		}
 	} else if cmd.HasSubCommands() {
+		cmd.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
 		cmd.Args = func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return usageError{fmt.Errorf("unknown command %q; see `%s --help`", args[0], c.CommandPath())}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -102,24 +103,32 @@ func (s *settings) fillFromFile(cmd *cobra.Command, lookup func(string) (string,
 	if err != nil {
 		return usageError{fmt.Errorf("--config: %w", err)}
 	}
-	var lines map[string]any
-	if err := yamlfile.Decode(data, &lines, lookup); err != nil {
+	keys := fileKeys(cmd.Root())
+	lines := reflect.New(fileType(keys))
+	if err := yamlfile.Decode(data, lines.Interface(), lookup); err != nil {
 		return usageError{fmt.Errorf("%s: %w", path, err)}
 	}
-	known := fileKeys(cmd.Root())
-	for key, value := range lines {
-		if !slices.Contains(known, key) {
-			return usageError{fmt.Errorf("%s: %q is not a setting; the settings are %s", path, key, strings.Join(known, ", "))}
-		}
-		f := cmd.Flags().Lookup(key)
-		if f == nil || f.Changed {
-			continue // a setting of another command, or overruled
+	for i, key := range keys {
+		f, value := cmd.Flags().Lookup(key), lines.Elem().Field(i).Interface()
+		if value == nil || f == nil || f.Changed {
+			continue // not in the file, of another command, or overruled
 		}
 		if err := cmd.Flags().Set(key, fileValue(value)); err != nil {
 			return usageError{fmt.Errorf("%s: %s: %w", path, key, err)}
 		}
 	}
 	return nil
+}
+
+// fileType is a struct with a field for each setting, so that the decoder knows their names.
+func fileType(keys []string) reflect.Type {
+	fields := make([]reflect.StructField, len(keys))
+	for i, key := range keys {
+		fields[i] = reflect.StructField{
+			Name: fmt.Sprintf("F%d", i), Type: reflect.TypeFor[any](), Tag: reflect.StructTag(fmt.Sprintf(`yaml:%q`, key)),
+		}
+	}
+	return reflect.StructOf(fields)
 }
 
 // fileKeys lists the settings that the file may hold: the flags of every command and those of serve.
