@@ -153,7 +153,8 @@ func lacking(op, tool, need string) error {
 // checkInput is the input to hand to the guest, checked for size and against the tool's schema.
 func (p *Pipeline) checkInput(ref registry.ToolRef, input []byte, lim *host.Limits) ([]byte, error) {
 	const op = "invoke.check"
-	if len(input) == 0 {
+	// Clients and plugins in many languages write "no arguments" as null.
+	if len(input) == 0 || string(input) == "null" {
 		input = []byte("{}")
 	}
 	if int64(len(input)) > lim.InputBytes {

@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -28,7 +27,7 @@ func killedChildDir() string { return os.Getenv("GANTRY_TEST_RUNS_DIR") }
 
 // killed is a plugin that leaves a trace of each execution in a file, and never ends for "wait".
 func killed(dir string) *plugin {
-	p := &plugin{manifest: abi.Manifest{Name: "killed"}}
+	p := &plugin{manifest: abi.Manifest{ABI: abi.Version, Name: "killed"}}
 	return p.tool(abi.Tool{Name: "trace"}, func(ctx context.Context, c *host.GuestCall) (host.Output, error) {
 		var in struct{ ID, Then string }
 		if err := json.Unmarshal(c.Input, &in); err != nil {
@@ -172,10 +171,10 @@ func runUntilKilled(t *testing.T, dir string, n int) []string {
 	r := bufio.NewReader(out)
 	for {
 		line, err := r.ReadString('\n')
-		if err == io.EOF {
+		if err != nil {
 			break
 		}
-		if f := strings.Fields(line); err == nil && len(f) == 2 {
+		if f := strings.Fields(line); len(f) == 2 {
 			acked = append(acked, f[1])
 		}
 		if len(acked) == n {

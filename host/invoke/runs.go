@@ -207,7 +207,7 @@ func (p *Pipeline) newRecord(who *host.Principal, r *Request) *record {
 		if json.Compact(&b, input) == nil {
 			input = b.Bytes()
 		}
-		if len(input) == 0 {
+		if len(input) == 0 || string(input) == "null" {
 			input = []byte("{}")
 		}
 		rec.CallID, rec.Print = callIDFor(who, r.RequestID), printOf(r, input)
