@@ -1,5 +1,7 @@
 // Copyright 2026 The Gantry Authors.
 
+//lint:file-ignore SA1019 deprecated or not, clients of both eras still use sampling, roots and logging
+
 package mcp
 
 import (
@@ -98,9 +100,9 @@ func askOne(ctx context.Context, ss *sdk.ServerSession, q sdk.InputRequest) (any
 	case *sdk.ElicitParams:
 		return ss.Elicit(ctx, q)
 	case *sdk.CreateMessageWithToolsParams:
-		return ss.CreateMessageWithTools(ctx, q) //nolint:staticcheck // the older era's own
+		return ss.CreateMessageWithTools(ctx, q)
 	case *sdk.ListRootsParams:
-		return ss.ListRoots(ctx, q) //nolint:staticcheck // the older era's own
+		return ss.ListRoots(ctx, q)
 	}
 	return nil, fmt.Errorf("no client can be asked a %T", q)
 }

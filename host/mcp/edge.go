@@ -135,7 +135,7 @@ func (s *Server) originAllowed(origin string) bool {
 		return true
 	}
 	for _, o := range s.cfg.AllowedOrigins {
-		if o == "*" || strings.EqualFold(o, origin) {
+		if o == "*" || strings.EqualFold(strings.TrimSuffix(o, "/"), origin) {
 			return true
 		}
 	}

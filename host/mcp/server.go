@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/auth"
@@ -95,7 +96,7 @@ func (c *Config) validate() error {
 		return fmt.Errorf("mcp: MaxBodyBytes, MaxViews, SessionsPerOwner, MaxSessions and ReplayBytes must not be negative")
 	}
 	for _, o := range c.AllowedOrigins {
-		if o != "*" && !validOrigin(o) {
+		if o != "*" && !validOrigin(strings.TrimSuffix(o, "/")) {
 			return fmt.Errorf("mcp: AllowedOrigins: %q is not an origin; write it as https://host or https://host:port", o)
 		}
 	}

@@ -1,5 +1,7 @@
 // Copyright 2026 The Gantry Authors.
 
+//lint:file-ignore SA1019 deprecated or not, clients of both eras still use sampling, roots and logging
+
 package mcp
 
 import (
@@ -52,7 +54,7 @@ func (s *sink) send(p abi.Progress) {
 
 // Log sends a log line; the SDK knows whether the client wants its level.
 func (s *sink) Log(level abi.LogLevel, line string) {
-	_ = s.session.Log(s.ctx, &sdk.LoggingMessageParams{ //nolint:staticcheck // older clients ask for it
+	_ = s.session.Log(s.ctx, &sdk.LoggingMessageParams{
 		Level: levelName(level), Logger: s.tool, Data: line,
 	})
 }

@@ -1,5 +1,7 @@
 // Copyright 2026 The Gantry Authors.
 
+//lint:file-ignore SA1019 deprecated or not, clients of both eras still use sampling, roots and logging
+
 package mcp
 
 import (
@@ -172,10 +174,10 @@ func eraOf(req interface {
 		if can.Elicitation != nil {
 			e.client.Can = append(e.client.Can, abi.ClientElicitation)
 		}
-		if can.Sampling != nil { //nolint:staticcheck // part of both eras
+		if can.Sampling != nil {
 			e.client.Can = append(e.client.Can, abi.ClientSampling)
 		}
-		if can.RootsV2 != nil || can.Roots.ListChanged { //nolint:staticcheck // part of both eras
+		if can.RootsV2 != nil || can.Roots.ListChanged {
 			e.client.Can = append(e.client.Can, abi.ClientRoots)
 		}
 	}

@@ -1,5 +1,7 @@
 // Copyright 2026 The Gantry Authors.
 
+//lint:file-ignore SA1019 deprecated or not, clients of both eras still use sampling, roots and logging
+
 package mcp
 
 import (
@@ -50,7 +52,7 @@ func newView(s *Server, p *host.Principal) *view {
 		Logger:       nil,
 		Capabilities: &sdk.ServerCapabilities{
 			Tools:   &sdk.ToolCapabilities{ListChanged: true},
-			Logging: &sdk.LoggingCapabilities{}, //nolint:staticcheck // older clients ask for it
+			Logging: &sdk.LoggingCapabilities{},
 		},
 		SetCacheable: func(_ context.Context, _ sdk.Request, c *sdk.Cacheable) { c.CacheScope = "private" },
 	}

@@ -65,7 +65,7 @@ func Bridge(ctx context.Context, c *Ctx, h http.Handler) error {
 func (s *Server) runBridged(w http.ResponseWriter, req *http.Request, id string, h http.Handler) (gaveUp bool) {
 	defer func() {
 		p := recover()
-		if p != nil && p != http.ErrAbortHandler { //nolint:errorlint // the value itself is the signal
+		if p != nil && p != http.ErrAbortHandler {
 			s.cfg.Logger.Error("handler panicked", "request_id", id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 		}
 		gaveUp = p != nil
