@@ -138,17 +138,18 @@ func callUntil(stop <-chan struct{}, c *gantrytest.Caller, rest bool, who string
 	}
 }
 
-// callEcho calls the tool echo over REST or over MCP.
+// callEcho calls the tool echo_who over REST or over MCP.
 func callEcho(c *gantrytest.Caller, rest bool, text string) (echoed, error) {
+	const tool = "echo_who"
 	in := map[string]string{"text": text}
 	if rest {
-		out, err := c.Run("echo", in)
+		out, err := c.Run(tool, in)
 		if err != nil {
 			return echoed{}, err
 		}
 		return parseEcho(out)
 	}
-	out, isError, err := c.CallTool("echo", in)
+	out, isError, err := c.CallTool(tool, in)
 	if err != nil {
 		return echoed{}, err
 	}
@@ -216,7 +217,7 @@ func tenantCall(c *gantrytest.Caller, tenant string, own []string, i, n int) err
 	case 1:
 		return check(callEcho(c, true, text))
 	case 2:
-		out, isError, err := c.CallTool("echo_"+own[i], map[string]string{"text": text})
+		out, isError, err := c.CallTool("echo_"+own[i]+"_who", map[string]string{"text": text})
 		if err != nil || isError {
 			return fmt.Errorf("own tool: %v %s", err, out)
 		}
@@ -273,7 +274,8 @@ func TestKillLosesNothing(t *testing.T) {
 	h := gantrytest.New(t)
 	h.Put("echo.wasm", echoBuilds(t, "kept")[0])
 	h.Start()
-	key := h.Token()
+	// A run belongs to its user, so every key of the user sees it.
+	key := h.Token("--user", "hammer")
 	acked := map[string]string{} // call id by request id
 	for cycle := range cycles {
 		got := writeUntilKilled(h, key, cycle)
@@ -284,7 +286,7 @@ func TestKillLosesNothing(t *testing.T) {
 		if lost := missing(t, h, key, got); lost > 0 {
 			t.Fatalf("cycle %d: %d of %d acknowledged runs lost", cycle, lost, len(got))
 		}
-		keep := h.Token("--name", fmt.Sprintf("cycle %d", cycle))
+		keep := h.Token("--user", "hammer", "--name", fmt.Sprintf("cycle %d", cycle))
 		if status, out, err := gantrytest.NewCaller(h.URL, keep).Do("GET", "/mcp/manifest", nil); err != nil || status != 200 {
 			t.Fatalf("cycle %d: a fresh key is refused: %d %s %v", cycle, status, out, err)
 		}
