@@ -23,14 +23,20 @@ type script struct {
 	Progress []abi.Progress `json:"progress,omitempty"`
 }
 
-// event is the event of that number, which is at most len(s.Ends). Start is where its text begins.
-func (s *script) event(seq uint64, text []byte, start int) Event {
+// event is the event of that number, which is at most len(s.Ends). Start is where its text begins,
+// and is moved to where the next one does.
+func (s *script) event(seq uint64, text []byte, start *int) Event {
+	if *start < 0 {
+		*start = s.start(seq - 1)
+	}
 	end := s.Ends[seq-1]
 	if end < 0 {
 		p := s.Progress[-1-end]
 		return Event{Seq: seq, Type: EventProgress, Progress: &p}
 	}
-	return Event{Seq: seq, Type: EventPartial, Text: string(text[start:end])}
+	e := Event{Seq: seq, Type: EventPartial, Text: string(text[*start:end])}
+	*start = end
+	return e
 }
 
 // start is where the text of the event after seq begins.
@@ -119,8 +125,8 @@ func restored(s script, last Event) *eventLog {
 	return l
 }
 
-// next is the event after seq, whose text begins at start, or the channel to wait for.
-func (l *eventLog) next(seq uint64, start int) (e Event, ended bool, wait <-chan struct{}) {
+// next is the event after seq, or the channel to wait for. Start is as in script.event.
+func (l *eventLog) next(seq uint64, start *int) (e Event, ended bool, wait <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch n := uint64(len(l.script.Ends)); {

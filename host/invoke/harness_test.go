@@ -132,7 +132,7 @@ func startOn(t testing.TB, s store.Store, change func(*invoke.Config), plugins .
 			files[p.manifest.Name+".yaml"] = &fstest.MapFile{Data: []byte(p.settings)}
 		}
 	}
-	log := slog.New(slog.DiscardHandler)
+	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	reg, err := registry.Open(registry.Config{Embedded: files, Loader: l, Logger: log})
 	if err != nil {
 		t.Fatal(err)
@@ -155,7 +155,9 @@ func (h *harness) stop(t testing.TB) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	if err := errors.Join(h.Drain(ctx), h.reg.Close(ctx)); err != nil {
+	soon, cancelSoon := context.WithTimeout(ctx, 50*time.Millisecond)
+	defer cancelSoon()
+	if err := errors.Join(h.Drain(soon), h.reg.Close(ctx)); err != nil {
 		t.Error(err)
 	}
 }

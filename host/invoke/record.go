@@ -21,7 +21,7 @@ import (
 const (
 	runsRoot  = "runs"
 	bodyRoot  = "runs-body"
-	pieceSize = 1 << 20
+	pieceSize = 512 << 10 // well below store.MaxValueBytes
 )
 
 // record is a run as it is kept.
@@ -39,6 +39,7 @@ type record struct {
 // body is the part of a run that may be large.
 type body struct {
 	Result *abi.Result `json:"result,omitempty"`
+	Error  *abi.Error  `json:"error,omitempty"`
 	script
 }
 
@@ -109,11 +110,11 @@ func (p *Pipeline) create(ctx context.Context, t host.TenantID, rec *record) (th
 // finish writes an ended run and what it said.
 func (p *Pipeline) finish(ctx context.Context, t host.TenantID, rec record, s script) error {
 	const op = "invoke.finish"
-	raw, err := json.Marshal(body{Result: rec.Result, script: s})
+	raw, err := json.Marshal(body{Result: rec.Result, Error: rec.Error, script: s})
 	if err != nil {
 		return host.E(op, abi.CodeInternal, err)
 	}
-	rec.Result, rec.Body, rec.Pieces = nil, raw, 0
+	rec.Result, rec.Error, rec.Body, rec.Pieces = nil, nil, raw, 0
 	// Without a request id there may be no record yet, and none other can have this call id.
 	o := store.PutOptions{Expect: store.AnyRev, TTL: p.cfg.RunTTL}
 	if len(raw) > pieceSize {
@@ -147,8 +148,12 @@ func (p *Pipeline) load(ctx context.Context, t host.TenantID, id string) (*recor
 	return rec, nil
 }
 
-// unpack puts an ended run's result back and returns what it said.
+// unpack puts an ended run's result or error back and returns what it said. Without a body it has
+// nothing to do.
 func (p *Pipeline) unpack(ctx context.Context, t host.TenantID, rec *record) (script, error) {
+	if len(rec.Body) == 0 && rec.Pieces == 0 {
+		return script{}, nil
+	}
 	raw := []byte(rec.Body)
 	for n := range rec.Pieces {
 		r, err := p.cfg.Runs.Get(ctx, pieceKey(t, rec.CallID, n))
@@ -158,12 +163,10 @@ func (p *Pipeline) unpack(ctx context.Context, t host.TenantID, rec *record) (sc
 		raw = append(raw, r.Value...)
 	}
 	var b body
-	if len(raw) > 0 {
-		if err := json.Unmarshal(raw, &b); err != nil {
-			return script{}, host.Errorf("invoke.load", abi.CodeInternal, "the body of run %s does not parse: %w", rec.CallID, err)
-		}
+	if err := json.Unmarshal(raw, &b); err != nil {
+		return script{}, host.Errorf("invoke.load", abi.CodeInternal, "the body of run %s does not parse: %w", rec.CallID, err)
 	}
-	rec.Result, rec.Body = b.Result, nil
+	rec.Result, rec.Error, rec.Body, rec.Pieces = b.Result, b.Error, nil, 0
 	return b.script, nil
 }
 

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"sync"
 	"time"
 
@@ -132,7 +131,7 @@ func errTooLong(limit time.Duration) error {
 // know whether the tool may be run twice, and a new RequestID says so.
 //
 // Without a RequestID the run is in the store when it has ended. The request's memory is the
-// pipeline's from then on. The Run that is returned has no Result yet; Run and Events do.
+// pipeline's from then on.
 func (p *Pipeline) Start(ctx context.Context, r Request) (Run, error) {
 	const op = "invoke.Start"
 	who, err := p.admit(ctx, op)
@@ -151,7 +150,7 @@ func (p *Pipeline) Start(ctx context.Context, r Request) (Run, error) {
 	rec := p.newRecord(who, &r)
 	if r.RequestID != "" {
 		if there, err := p.earlier(ctx, who, rec); there != nil || err != nil {
-			return p.same(there, rec, err)
+			return p.same(ctx, there, rec, err)
 		}
 	}
 	if err := p.precheck(who, &r); err != nil {
@@ -173,7 +172,7 @@ func (p *Pipeline) Start(ctx context.Context, r Request) (Run, error) {
 	}
 	if err := p.accept(ctx, who.Tenant, fresh); err != nil || fresh.stored != nil {
 		fresh.cancel(nil)
-		return p.same(fresh.stored, rec, err)
+		return p.same(ctx, fresh.stored, rec, err)
 	}
 	started = true
 	accepted := fresh.snapshot()
@@ -230,14 +229,17 @@ func (p *Pipeline) earlier(ctx context.Context, who *host.Principal, rec *record
 }
 
 // same answers a request with the run that is there already, if it is the same request.
-func (p *Pipeline) same(there, asked *record, err error) (Run, error) {
-	switch {
-	case err != nil:
+func (p *Pipeline) same(ctx context.Context, there, asked *record, err error) (Run, error) {
+	if err != nil {
 		return Run{}, err
-	case there.Print != asked.Print:
+	}
+	if there.Print != asked.Print {
 		return Run{}, host.Errorf("invoke.Start", abi.CodeConflict, "request_id: %q was used for another tool or input; use a new one for a new request", asked.RequestID)
 	}
-	return there.Run, nil
+	// Others may hold the same record.
+	own := *there
+	_, err = p.unpack(ctx, host.PrincipalFrom(ctx).Tenant, &own)
+	return own.Run, err
 }
 
 // wait is the run's record once it is recorded; nil when it came to nothing.
@@ -261,7 +263,7 @@ func (r *run) wait(ctx context.Context) (*record, error) {
 
 func (p *Pipeline) await(ctx context.Context, there *run, asked *record) (Run, error) {
 	rec, err := there.wait(ctx)
-	return p.same(rec, asked, err)
+	return p.same(ctx, rec, asked, err)
 }
 
 // accept records a run, where its request id asks for it, and lets those know who wait for that.
@@ -569,9 +571,11 @@ func (p *Pipeline) Recover(ctx context.Context) (int, error) {
 				continue
 			}
 			t := host.TenantID(r.Key[1])
-			if now, live, err := p.lookup(ctx, t, rec.CallID); err != nil && host.CodeOf(err) != abi.CodeNotFound {
+			orphan, err := p.recoverOne(ctx, t, rec.CallID)
+			if err != nil {
 				return n, err
-			} else if err == nil && live == nil && now.Error != nil && now.Error.Code == abi.CodeInterrupted {
+			}
+			if orphan {
 				n++
 			}
 		}
@@ -579,7 +583,20 @@ func (p *Pipeline) Recover(ctx context.Context) (int, error) {
 			return n, nil
 		}
 		if ctx.Err() != nil {
-			return n, stopped(op, errors.Join(ctx.Err()))
+			return n, stopped(op, ctx.Err())
 		}
 	}
+}
+
+// recoverOne settles one run that was not at its end when it was listed.
+func (p *Pipeline) recoverOne(ctx context.Context, t host.TenantID, id string) (orphan bool, err error) {
+	rec, live, err := p.lookup(ctx, t, id)
+	switch {
+	case host.CodeOf(err) == abi.CodeNotFound:
+		return false, nil
+	case err != nil || live != nil:
+		return false, err
+	}
+	_, err = p.unpack(ctx, t, rec)
+	return err == nil && rec.Error != nil && rec.Error.Code == abi.CodeInterrupted, err
 }

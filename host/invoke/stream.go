@@ -17,18 +17,14 @@ type Stream interface {
 }
 
 type reading struct {
-	log   *eventLog
-	seq   uint64
+	log *eventLog
+	seq uint64
+	// start is where the next piece of text begins; below 0 where it has to be looked up, as at the
+	// start: a reader may ask for what comes after an event that has not happened yet.
 	start int
 }
 
-func newReading(l *eventLog, after uint64) *reading {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	r := &reading{log: l, seq: after}
-	r.start = l.script.start(min(after, uint64(len(l.script.Ends))))
-	return r
-}
+func newReading(l *eventLog, after uint64) *reading { return &reading{log: l, seq: after, start: -1} }
 
 // Next implements Stream.
 func (r *reading) Next(ctx context.Context) (Event, error) {
@@ -36,15 +32,12 @@ func (r *reading) Next(ctx context.Context) (Event, error) {
 		if r.log == nil {
 			return Event{}, io.EOF
 		}
-		e, ended, wait := r.log.next(r.seq, r.start)
+		e, ended, wait := r.log.next(r.seq, &r.start)
 		switch {
 		case ended:
 			return Event{}, io.EOF
 		case wait == nil:
 			r.seq = e.Seq
-			if e.Type == EventPartial {
-				r.start += len(e.Text)
-			}
 			return e, nil
 		}
 		select {
