@@ -11,6 +11,8 @@ import (
 	"os"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/gantryhost/gantry/host/web/controlapi"
 )
 
@@ -26,6 +28,18 @@ func (s *settings) dial(ctx context.Context) (c *controlapi.Client, done func(),
 		return nil, nil, err
 	}
 	return s.dialOwn(ctx, dir)
+}
+
+// onHost is a command that speaks to the host of its data folder.
+func (s *settings) onHost(fn func(*cobra.Command, *controlapi.Client, []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		c, done, err := s.dial(cmd.Context())
+		if err != nil {
+			return err
+		}
+		defer done()
+		return fn(cmd, c, args)
+	}
 }
 
 // dialRunning connects to the control socket of the host that holds the folder. A host that is just

@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"github.com/gantryhost/gantry/host/web/controlapi"
 )
 
 func newDoctor(s *settings) *cobra.Command {
@@ -13,12 +15,7 @@ func newDoctor(s *settings) *cobra.Command {
 		Use:   "doctor",
 		Short: "Check the data folder, the plugins, their settings and credentials, and say what to mend",
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, done, err := s.dial(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer done()
+		RunE: s.onHost(func(cmd *cobra.Command, c *controlapi.Client, _ []string) error {
 			checks, err := c.Doctor(cmd.Context())
 			if err != nil {
 				return err
@@ -40,6 +37,6 @@ func newDoctor(s *settings) *cobra.Command {
 				return fmt.Errorf("%d of %d checks failed", failed, len(checks))
 			}
 			return nil
-		},
+		}),
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gantryhost/gantry/abi"
+	"github.com/gantryhost/gantry/host/web/controlapi"
 	"github.com/gantryhost/gantry/registry"
 )
 
@@ -32,12 +33,7 @@ func newPluginList(s *settings) *cobra.Command {
 		Use:   "list",
 		Short: "List the plugins: served, refused (with the reason), disabled",
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, done, err := s.dial(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer done()
+		RunE: s.onHost(func(cmd *cobra.Command, c *controlapi.Client, _ []string) error {
 			all, err := c.Plugins(cmd.Context())
 			if err != nil {
 				return err
@@ -59,7 +55,7 @@ func newPluginList(s *settings) *cobra.Command {
 				}
 			}
 			return nil
-		},
+		}),
 	}
 }
 
@@ -68,12 +64,7 @@ func newPluginInfo(s *settings) *cobra.Command {
 		Use:   "info NAME",
 		Short: "Show a plugin's tools, what it asks for, what it has, and its versions",
 		Args:  cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, done, err := s.dial(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer done()
+		RunE: s.onHost(func(cmd *cobra.Command, c *controlapi.Client, args []string) error {
 			p, err := c.Plugin(cmd.Context(), args[0])
 			if err != nil {
 				return err
@@ -83,7 +74,7 @@ func newPluginInfo(s *settings) *cobra.Command {
 			}
 			printPlugin(cmd.OutOrStdout(), &p)
 			return nil
-		},
+		}),
 	}
 }
 
@@ -181,18 +172,13 @@ func newPluginRemove(s *settings) *cobra.Command {
 		Aliases: []string{"rm"},
 		Short:   "Take a plugin out of the plugins folder; calls in flight end first",
 		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, done, err := s.dial(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer done()
+		RunE: s.onHost(func(cmd *cobra.Command, c *controlapi.Client, args []string) error {
 			if err := c.Remove(cmd.Context(), args[0]); err != nil {
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s: removed\n", args[0])
 			return nil
-		},
+		}),
 	}
 }
 
@@ -202,12 +188,7 @@ func newPluginRollback(s *settings) *cobra.Command {
 		Use:   "rollback NAME",
 		Short: "Serve the version before, or the one named by --to, until the file changes",
 		Args:  cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, done, err := s.dial(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer done()
+		RunE: s.onHost(func(cmd *cobra.Command, c *controlapi.Client, args []string) error {
 			p, err := c.Rollback(cmd.Context(), args[0], to)
 			if err != nil {
 				return err
@@ -217,7 +198,7 @@ func newPluginRollback(s *settings) *cobra.Command {
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s: now serving %s %s\n", p.Name, short(p.Digest), p.Version)
 			return nil
-		},
+		}),
 	}
 	cmd.Flags().StringVar(&to, "to", "", "`digest` to serve (see plugin info), or latest to end a rollback")
 	return cmd

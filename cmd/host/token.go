@@ -110,12 +110,7 @@ func newTokenList(s *settings) *cobra.Command {
 		Use:   "list",
 		Short: "List keys, without their secrets",
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, done, err := s.dial(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer done()
+		RunE: s.onHost(func(cmd *cobra.Command, c *controlapi.Client, _ []string) error {
 			all, err := c.Tokens(cmd.Context(), host.TenantID(tenant))
 			if err != nil {
 				return err
@@ -131,7 +126,7 @@ func newTokenList(s *settings) *cobra.Command {
 					scopeList(t.Scopes), tokenEnd(t), when(t.LastUsed), dash(t.Name))
 			}
 			return tw.Flush()
-		},
+		}),
 	}
 	cmd.Flags().StringVar(&tenant, "tenant", "", "only this `tenant`'s")
 	return cmd
@@ -174,17 +169,12 @@ func newTokenRevoke(s *settings) *cobra.Command {
 		Use:   "revoke ID",
 		Short: "End a key at once; see token list for the ids",
 		Args:  cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, done, err := s.dial(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer done()
+		RunE: s.onHost(func(cmd *cobra.Command, c *controlapi.Client, args []string) error {
 			if err := c.RevokeToken(cmd.Context(), args[0]); err != nil {
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s: revoked\n", args[0])
 			return nil
-		},
+		}),
 	}
 }
