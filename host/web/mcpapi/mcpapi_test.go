@@ -1,0 +1,224 @@
+// Copyright 2026 The Gantry Authors.
+
+package mcpapi
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
+	"go.uber.org/goleak"
+
+	"github.com/gantryhost/gantry/abi"
+	"github.com/gantryhost/gantry/host"
+	"github.com/gantryhost/gantry/host/invoke"
+	"github.com/gantryhost/gantry/host/mcp"
+	"github.com/gantryhost/gantry/host/web"
+	"github.com/gantryhost/gantry/registry"
+)
+
+func TestMain(m *testing.M) {
+	// fasthttp's pool of workers sleeps up to ten seconds before it sees that it was stopped.
+	goleak.VerifyTestMain(m,
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"),
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
+	)
+}
+
+// tokens is an authenticator of the tokens "<tenant>-token".
+type tokens struct{}
+
+func (tokens) Verify(_ context.Context, token string) (*host.Principal, error) {
+	tenant, ok := strings.CutSuffix(token, "-token")
+	if !ok {
+		return nil, host.Errorf("keys.Verify", abi.CodeBadCredential, "the key is unknown, expired or revoked")
+	}
+	return &host.Principal{Tenant: host.TenantID(tenant), User: "ann", Kind: host.KindOrg, Scopes: host.AllScopes()}, nil
+}
+
+// pipeline has one tool, which says for whom it runs and how far it is.
+type pipeline struct{}
+
+var whoami = abi.Tool{Name: "whoami", Annotations: abi.Annotations{ReadOnly: true}}
+
+func (pipeline) Call(ctx context.Context, _ invoke.Request, s invoke.Sink) (*invoke.Answer, error) {
+	p := host.PrincipalFrom(ctx)
+	s.Progress(abi.Progress{Done: 1, Message: string(p.Tenant)})
+	time.Sleep(time.Millisecond)
+	s.Progress(abi.Progress{Done: 2, Message: string(host.PrincipalFrom(ctx).Tenant)})
+	return &invoke.Answer{Result: &abi.Result{Content: []abi.Content{abi.Text(string(p.Tenant))}}}, nil
+}
+
+func (pipeline) Tools(context.Context) []registry.ToolRef {
+	return []registry.ToolRef{{Name: whoami.Name, Plugin: &registry.Plugin{Name: "fake"}, Tool: &whoami}}
+}
+
+func (pipeline) Prompts(context.Context) []registry.PromptRef     { return nil }
+func (pipeline) Resources(context.Context) []registry.ResourceRef { return nil }
+func (pipeline) Templates(context.Context) []registry.TemplateRef { return nil }
+
+func (pipeline) Prompt(context.Context, invoke.Request) (*abi.PromptResult, *abi.InputRequired, error) {
+	return nil, nil, host.E("fake", abi.CodeNotFound, nil)
+}
+
+func (pipeline) Read(context.Context, string) (*abi.ReadResult, error) {
+	return nil, host.E("fake", abi.CodeNotFound, nil)
+}
+
+func (pipeline) Complete(context.Context, *abi.CompleteRequest) (*abi.CompleteResult, error) {
+	return nil, host.E("fake", abi.CodeNotFound, nil)
+}
+
+// up serves the surface over Fiber; stop ends it as an operator does.
+func up(t *testing.T) (url string, stop func()) {
+	t.Helper()
+	protocol, err := mcp.New(mcp.Config{Pipeline: pipeline{}, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv, err := web.New(web.Config{Auth: tokens{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := srv.Mount(Surface(protocol)); err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(ctx, ln) }()
+	stop = sync.OnceFunc(func() {
+		end, free := context.WithTimeout(context.Background(), 8*time.Second)
+		defer free()
+		if err := protocol.Close(end); err != nil {
+			t.Error(err)
+		}
+		http.DefaultClient.CloseIdleConnections()
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(stop)
+	return "http://" + ln.Addr().String(), stop
+}
+
+type bearer string
+
+func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("Authorization", "Bearer "+string(b))
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+func dial(t *testing.T, endpoint, token, version string, o *sdk.ClientOptions) *sdk.ClientSession {
+	t.Helper()
+	c := sdk.NewClient(&sdk.Implementation{Name: "test", Version: "1"}, o)
+	cs, err := c.Connect(t.Context(), &sdk.StreamableClientTransport{
+		Endpoint: endpoint, HTTPClient: &http.Client{Transport: bearer(token)}, MaxRetries: -1,
+	}, &sdk.ClientSessionOptions{ProtocolVersion: version})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cs
+}
+
+func TestCredential(t *testing.T) {
+	url, _ := up(t)
+	for name, header := range map[string]string{"none": "", "of another scheme": "Basic YTpi", "unknown": "Bearer sk-org-nobody"} {
+		for _, path := range []string{"/mcp", "/mcp/"} {
+			t.Run(path+" answers 401 where the credential is "+name, func(t *testing.T) {
+				req, err := http.NewRequest("POST", url+path, strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"ping"}`))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if header != "" {
+					req.Header.Set("Authorization", header)
+				}
+				resp, err := http.DefaultClient.Do(req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer resp.Body.Close()
+				body, err := io.ReadAll(resp.Body)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if resp.StatusCode != 401 || !strings.HasPrefix(resp.Header.Get("WWW-Authenticate"), "Bearer") ||
+					!strings.Contains(string(body), `"code":"UNAUTHENTICATED"`) || !strings.Contains(string(body), `"hint"`) {
+					t.Errorf("got %d %v %s", resp.StatusCode, resp.Header, body)
+				}
+			})
+		}
+	}
+}
+
+// TestTenantsHammer is why there is a bridge: with fasthttp's own adaptor most of these answers
+// were another tenant's.
+func TestTenantsHammer(t *testing.T) {
+	const tenants, calls = 12, 20
+	url, _ := up(t)
+	var all sync.WaitGroup
+	for i := range tenants {
+		for path, version := range map[string]string{"/mcp": "2025-11-25", "/mcp/": "2026-07-28"} {
+			tenant := fmt.Sprintf("t%d", i)
+			said := make(chan string, 4*calls)
+			cs := dial(t, url+path, tenant+"-token", version, &sdk.ClientOptions{
+				ProgressNotificationHandler: func(_ context.Context, r *sdk.ProgressNotificationClientRequest) {
+					said <- r.Params.Message
+				},
+			})
+			all.Go(func() {
+				defer cs.Close()
+				for range calls {
+					p := &sdk.CallToolParams{Name: "whoami"}
+					p.SetProgressToken(tenant)
+					r, err := cs.CallTool(t.Context(), p)
+					if err != nil {
+						t.Errorf("%s: %v", tenant, err)
+						return
+					}
+					if got := r.Content[0].(*sdk.TextContent).Text; got != tenant {
+						t.Errorf("%s was taken for %s", tenant, got)
+					}
+				}
+				for range 2 * calls {
+					select {
+					case got := <-said:
+						if got != tenant {
+							t.Errorf("%s heard what was meant for %s", tenant, got)
+						}
+					case <-time.After(10 * time.Second):
+						t.Errorf("%s did not hear of its progress", tenant)
+						return
+					}
+				}
+			})
+		}
+	}
+	all.Wait()
+}
+
+func TestStopEndsOpenStreams(t *testing.T) {
+	url, stop := up(t)
+	options := &sdk.ClientOptions{ToolListChangedHandler: func(context.Context, *sdk.ToolListChangedRequest) {}}
+	for _, version := range []string{"2025-11-25", "2026-07-28"} {
+		cs := dial(t, url+"/mcp", "acme-token", version, options)
+		if _, err := cs.CallTool(t.Context(), &sdk.CallToolParams{Name: "whoami"}); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { cs.Close() })
+	}
+	stop() // fails where streams hold it up
+}
