@@ -1,0 +1,278 @@
+// Copyright 2026 The Gantry Authors.
+
+package invoke
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/gantryhost/gantry/abi"
+	"github.com/gantryhost/gantry/host"
+)
+
+// Start checks a request like Call and returns as soon as the run is accepted; the run goes on
+// without the caller.
+//
+// With a RequestID the run is in the store before Start returns, and the same RequestID of the same
+// owner (the tenant and its user, or its credential where there is no user) returns the same run for
+// RunTTL, however often and from however many goroutines: what was accepted is executed at most
+// once. A RequestID that came with another tool or input is CodeConflict. When the host is killed
+// the run is not executed again: it shows as ended with CodeInterrupted, because only its caller can
+// know whether the tool may be run twice, and a new RequestID says so.
+//
+// Without a RequestID the run is in the store when it has ended. The request's memory is the
+// pipeline's from then on.
+func (p *Pipeline) Start(ctx context.Context, r Request) (Run, error) {
+	const op = "invoke.Start"
+	who, err := p.admit(ctx, op)
+	if err != nil {
+		return Run{}, err
+	}
+	started := false
+	defer func() {
+		if !started {
+			p.leave()
+		}
+	}()
+	if err := r.valid(op); err != nil {
+		return Run{}, err
+	}
+	rec := p.newRecord(who, &r)
+	if r.RequestID != "" {
+		if there, err := p.earlier(ctx, who, rec); there != nil || err != nil {
+			return p.same(ctx, there, rec, err)
+		}
+	}
+	if err := p.precheck(who, &r); err != nil {
+		c := p.newCall(who, &r, nil)
+		c.info.CallID = rec.CallID
+		c.record(err)
+		return Run{}, err
+	}
+	rctx, cancel := context.WithCancelCause(host.WithPrincipal(context.Background(), who))
+	fresh := &run{rec: *rec, cancel: cancel, ready: make(chan struct{}), done: make(chan struct{})}
+	answer, isNew, err := p.join(ctx, who.Tenant, fresh, rec)
+	if !isNew {
+		cancel(nil)
+		return answer, err
+	}
+	started = true
+	go p.execute(rctx, who, fresh, r)
+	return answer, nil
+}
+
+// join makes fresh the run of its call id, or answers with the one that is there already.
+func (p *Pipeline) join(ctx context.Context, t host.TenantID, fresh *run, asked *record) (answer Run, isNew bool, err error) {
+	there, added, err := p.runs.add(t, fresh, p.cfg.MaxRunsPerTenant)
+	if err != nil {
+		return Run{}, false, err
+	}
+	if !added {
+		rec, err := there.wait(ctx)
+		answer, err = p.same(ctx, rec, asked, err)
+		return answer, false, err
+	}
+	if err := p.accept(ctx, t, fresh); err != nil || fresh.stored != nil {
+		answer, err = p.same(ctx, fresh.stored, asked, err)
+		return answer, false, err
+	}
+	return fresh.snapshot(), true, nil
+}
+
+func (r *Request) valid(op string) error {
+	switch {
+	case !validID(r.RequestID):
+		return host.Errorf(op, abi.CodeInvalidArg, "request_id: use at most %d printable ASCII characters", maxID)
+	case !validID(r.SessionID):
+		return host.Errorf(op, abi.CodeInvalidArg, "session_id: use at most %d printable ASCII characters", maxID)
+	case len(r.Metadata) > maxMetadata:
+		return host.Errorf(op, abi.CodeInvalidArg, "metadata: has %d bytes; at most %d are kept", len(r.Metadata), maxMetadata)
+	case len(r.Metadata) > 0 && (bytes.TrimSpace(r.Metadata)[0] != '{' || !json.Valid(r.Metadata)):
+		return host.Errorf(op, abi.CodeInvalidArg, "metadata: has to be a JSON object")
+	}
+	return nil
+}
+
+// newRecord is the run that r asks for. White space in the input makes no other request.
+func (p *Pipeline) newRecord(who *host.Principal, r *Request) *record {
+	rec := &record{Owner: ownerOf(who), Run: Run{
+		CallID: newCallID(), Tool: r.Tool, Status: StatusStarted, RequestID: r.RequestID,
+		SessionID: r.SessionID, Metadata: r.Metadata, CreatedAt: p.cfg.Clock.Now().UTC(),
+	}}
+	if r.RequestID != "" {
+		input := bytes.TrimSpace(r.Input)
+		var b bytes.Buffer
+		if json.Compact(&b, input) == nil {
+			input = b.Bytes()
+		}
+		if len(input) == 0 || string(input) == "null" {
+			input = []byte("{}")
+		}
+		rec.CallID, rec.Print = callIDFor(who, r.RequestID), printOf(r, input)
+	}
+	return rec
+}
+
+// earlier is the run of an earlier request with the same id, nil where there is none.
+func (p *Pipeline) earlier(ctx context.Context, who *host.Principal, rec *record) (*record, error) {
+	if r := p.runs.find(who.Tenant, rec.CallID); r != nil {
+		if there, err := r.wait(ctx); there != nil || err != nil {
+			return there, err
+		}
+	}
+	there, _, err := p.lookup(ctx, who.Tenant, rec.CallID)
+	if host.CodeOf(err) == abi.CodeNotFound {
+		return nil, nil
+	}
+	return there, err
+}
+
+// same answers a request with the run that is there already, if it is the same request.
+func (p *Pipeline) same(ctx context.Context, there, asked *record, err error) (Run, error) {
+	if err != nil {
+		return Run{}, err
+	}
+	if there.Print != asked.Print {
+		return Run{}, host.Errorf("invoke.Start", abi.CodeConflict, "request_id: %q was used for another tool or input; use a new one for a new request", asked.RequestID)
+	}
+	// Others may hold the same record.
+	own := *there
+	_, err = p.unpack(ctx, host.PrincipalFrom(ctx).Tenant, &own)
+	return own.Run, err
+}
+
+// wait is the run's record once it is recorded; nil when it came to nothing.
+func (r *run) wait(ctx context.Context) (*record, error) {
+	select {
+	case <-r.ready:
+	case <-ctx.Done():
+		return nil, stopped("invoke.Start", ctx.Err())
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.refused != nil {
+		return nil, r.refused
+	}
+	if r.stored != nil {
+		return r.stored, nil
+	}
+	rec := r.rec
+	return &rec, nil
+}
+
+// accept records a run, where its request id asks for it, and lets those know who wait for that.
+func (p *Pipeline) accept(ctx context.Context, t host.TenantID, r *run) error {
+	defer close(r.ready)
+	if r.rec.RequestID == "" {
+		return nil
+	}
+	// Others wait for this write, so it must not end with the request that happens to do it.
+	rec := r.snapshotRecord()
+	there, created, err := p.create(context.WithoutCancel(ctx), t, &rec)
+	if err == nil && created {
+		return nil
+	}
+	if err == nil {
+		_, err = p.settleOrphan(ctx, t, there)
+	}
+	r.mu.Lock()
+	r.refused, r.stored = err, there
+	r.mu.Unlock()
+	p.runs.remove(t, r)
+	close(r.done)
+	return err
+}
+
+// precheck is what can be told before a run is accepted, so that its caller hears of it at once.
+func (p *Pipeline) precheck(who *host.Principal, r *Request) error {
+	const op = "invoke.Start"
+	ref, ok := p.cfg.Catalog.Snapshot().Tool(r.Tool)
+	if !ok || !ref.Plugin.VisibleTo(who.Tenant) {
+		return p.unknownTool(op, who, r.Tool)
+	}
+	if err := p.permit(who, ref, &r.Client); err != nil {
+		return err
+	}
+	lim := fill(ref.Plugin.Settings.Limits, p.cfg.Limits)
+	_, err := p.checkInput(ref, r.Input, &lim)
+	return err
+}
+
+// execute is the run's goroutine: it waits for a place, calls the tool and tells the end.
+func (p *Pipeline) execute(ctx context.Context, who *host.Principal, r *run, req Request) {
+	defer p.leave()
+	defer r.cancel(nil)
+	ctx, stop := context.WithTimeoutCause(ctx, p.cfg.RunTimeout, errTooLong(p.cfg.RunTimeout))
+	defer stop()
+	answer, err := p.perform(ctx, who, r, &req)
+	if err == nil && answer.InputRequired != nil {
+		err = host.Errorf("invoke.run", abi.CodeClientCapability, "the tool %s asks its caller something, which a run cannot answer", req.Tool).
+			WithHint("call it over MCP")
+	}
+	if cause := context.Cause(ctx); cause != nil && err != nil {
+		err = cause
+	}
+	p.conclude(ctx, who.Tenant, r, answer, err)
+}
+
+func (p *Pipeline) perform(ctx context.Context, who *host.Principal, r *run, req *Request) (*Answer, error) {
+	c := p.newCall(who, req, &r.log)
+	c.info.CallID = r.rec.CallID
+	gate := p.gates.of(who.Tenant)
+	if !gate.try(p.gates.running) {
+		r.setStatus(StatusPending)
+		if err := p.gates.enter(ctx, gate, true); err != nil {
+			err = stopped("invoke.run", err)
+			c.record(err)
+			return nil, err
+		}
+	}
+	defer gate.leave()
+	if err := context.Cause(ctx); err != nil {
+		err = stopped("invoke.run", err)
+		c.record(err)
+		return nil, err
+	}
+	r.setStatus(StatusRunning)
+	return c.tool(ctx)
+}
+
+// conclude fixes the outcome, keeps it, and then tells it: a caller who has seen the end of a run
+// with a request id will see the same end after a crash.
+func (p *Pipeline) conclude(ctx context.Context, t host.TenantID, r *run, a *Answer, err error) {
+	r.mu.Lock()
+	if !r.decided {
+		r.decide(p.cfg.Clock.Now().UTC(), a, err)
+	}
+	rec := r.rec
+	r.mu.Unlock()
+	last := lastEvent(&rec.Run)
+	if rec.RequestID == "" {
+		r.log.end(last)
+	}
+	kept := p.finish(context.WithoutCancel(ctx), t, rec, r.log.snapshot())
+	if rec.RequestID != "" {
+		r.log.end(last)
+	}
+	if kept != nil {
+		p.log.Error("a run's end could not be kept", "call_id", rec.CallID, "error", kept)
+	}
+	close(r.done)
+	p.runs.remove(t, r)
+}
+
+// decide fixes the outcome; r.mu is held.
+func (r *run) decide(now time.Time, a *Answer, err error) {
+	r.decided = true
+	r.rec.EndedAt = now
+	if err == nil {
+		r.rec.Status, r.rec.Result = StatusFinished, a.Result
+		return
+	}
+	r.rec.Status, r.rec.Error = StatusError, host.Outward(err)
+	if host.CodeOf(err) == abi.CodeCancelled {
+		r.rec.Status = StatusCancelled
+	}
+}
