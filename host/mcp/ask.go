@@ -17,7 +17,41 @@ import (
 
 	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
+	"github.com/gantryhost/gantry/host/invoke"
 )
+
+// maxRounds bounds how often one call may ask its client for something.
+const maxRounds = 10
+
+// asked is what a modern client has to answer before it sends its request again.
+type asked struct {
+	questions sdk.InputRequestMap
+	state     string
+}
+
+// converse runs a request until it needs nothing more from its client. A client of the older era is
+// asked here and now; one of the modern era gets the questions and comes back with the answers.
+func (s *Server) converse(ctx context.Context, ss *sdk.ServerSession, r *invoke.Request,
+	run func(invoke.Request) (*abi.InputRequired, error)) (*asked, error) {
+	for range maxRounds {
+		required, err := run(*r)
+		if err != nil || required == nil {
+			return nil, err
+		}
+		questions, err := questionsOf(required, r.Client)
+		if err != nil {
+			return nil, err
+		}
+		if r.Client.Protocol >= firstModern {
+			return &asked{questions, required.State}, nil
+		}
+		if r.Answers, err = s.ask(ctx, ss, questions); err != nil {
+			return nil, err
+		}
+		r.State = required.State
+	}
+	return nil, host.Errorf("mcp.Ask", abi.CodeLimit, "%s asked its client %d times; that is the limit", r.Tool, maxRounds)
+}
 
 // capabilityFor says what a client has to be able to do for a question's method.
 var capabilityFor = map[string]string{
@@ -39,11 +73,14 @@ func lackingFor(r *abi.InputRequired, c abi.Client) []string {
 }
 
 // questionsOf reads a tool's questions into the SDK's words. It fails with CodeContract where the
-// tool asks something that is no question of the protocol, and with CodeClientCapability where the
-// client has not said that it can answer.
+// tool asks something that is no question of the protocol. Where the client has not said that it
+// can answer, the failure is the modern era's own error, or CodeClientCapability.
 func questionsOf(r *abi.InputRequired, c abi.Client) (sdk.InputRequestMap, error) {
 	const op = "mcp.Ask"
 	if missing := lackingFor(r, c); len(missing) > 0 {
+		if c.Protocol >= firstModern {
+			return nil, capabilityError(missing)
+		}
 		return nil, host.Errorf(op, abi.CodeClientCapability, "the tool asks for something this client cannot do: %s", join(missing)).
 			WithHint("use a client that declares %s", join(missing))
 	}

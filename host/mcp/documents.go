@@ -4,7 +4,7 @@ package mcp
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
@@ -33,35 +33,24 @@ func (s *Server) getPrompt(ctx context.Context, req *sdk.GetPromptRequest) (*sdk
 	if args == nil {
 		args = map[string]string{}
 	}
-	ask := invoke.Request{
+	call := invoke.Request{
 		Tool: req.Params.Name, Input: marshal(args), SessionID: req.Session.ID(), Client: era.client, Surface: surface,
 		Answers: answersOf(req.Params.InputResponses), State: req.Params.RequestState,
 	}
-	for range maxRounds {
-		prompt, required, err := s.cfg.Pipeline.Prompt(ctx, ask)
-		if err != nil {
-			return nil, s.protocolError(err, "prompt", ask.Tool)
-		}
-		if required == nil {
-			return promptResult(prompt, era), nil
-		}
-		questions, err := questionsOf(required, era.client)
-		switch {
-		case err != nil && era.modern && len(lackingFor(required, era.client)) > 0:
-			return nil, capabilityError(lackingFor(required, era.client))
-		case err != nil:
-			return nil, s.protocolError(err, "prompt", ask.Tool)
-		case era.modern:
-			return &sdk.GetPromptResult{
-				Messages: []*sdk.PromptMessage{}, InputRequests: questions, RequestState: required.State,
-			}, nil
-		}
-		if ask.Answers, err = s.ask(ctx, req.Session, questions); err != nil {
-			return nil, s.protocolError(err, "prompt", ask.Tool)
-		}
-		ask.State = required.State
+	var prompt *abi.PromptResult
+	ask, err := s.converse(ctx, req.Session, &call, func(r invoke.Request) (required *abi.InputRequired, err error) {
+		prompt, required, err = s.cfg.Pipeline.Prompt(ctx, r)
+		return required, err
+	})
+	switch {
+	case err != nil:
+		return nil, s.protocolError(err, "prompt", call.Tool)
+	case ask != nil:
+		return &sdk.GetPromptResult{
+			Messages: []*sdk.PromptMessage{}, InputRequests: ask.questions, RequestState: ask.state,
+		}, nil
 	}
-	return nil, s.protocolError(host.Errorf("mcp.Prompt", abi.CodeLimit, "the prompt asked %d times; that is the limit", maxRounds), "prompt", ask.Tool)
+	return promptResult(prompt, era), nil
 }
 
 func promptResult(p *abi.PromptResult, e era) *sdk.GetPromptResult {
@@ -126,6 +115,10 @@ func (v *view) complete(ctx context.Context, req *sdk.CompleteRequest) (*sdk.Com
 
 // protocolError is a failure where the protocol has no result for one.
 func (s *Server) protocolError(err error, kind, name string) error {
+	var own *jsonrpc.Error
+	if errors.As(err, &own) {
+		return own
+	}
 	out := host.Outward(err)
 	code := int64(jsonrpc.CodeInternalError)
 	switch out.Code {
@@ -134,5 +127,5 @@ func (s *Server) protocolError(err error, kind, name string) error {
 	case abi.CodeInternal:
 		s.cfg.Logger.Error("a request failed inside the host", "kind", kind, "name", name, "err", err)
 	}
-	return &jsonrpc.Error{Code: code, Message: out.Message, Data: json.RawMessage(marshal(out))}
+	return &jsonrpc.Error{Code: code, Message: out.Message, Data: marshal(out)}
 }

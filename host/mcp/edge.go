@@ -23,8 +23,11 @@ import (
 	"github.com/gantryhost/gantry/host"
 )
 
-// firstModern is the first protocol version without sessions.
-const firstModern = "2026-07-28"
+// firstModern is the first protocol version without sessions, lastSession the last with them.
+const (
+	firstModern = "2026-07-28"
+	lastSession = "2025-11-25"
+)
 
 // maxDepth bounds how deep the JSON of a request may nest: a message's own frame and arguments of
 // the depth a schema check allows. Decoders recurse, and a stack overflow ends the process.

@@ -22,9 +22,6 @@ import (
 // surface names MCP in the journal.
 const surface = "mcp"
 
-// maxRounds bounds how often one call may ask its client for something.
-const maxRounds = 10
-
 var noInput = json.RawMessage(`{"type":"object","properties":{}}`)
 
 // toolFor is a tool in the words of the protocol.
@@ -88,32 +85,23 @@ func (s *Server) callTool(ctx context.Context, req *sdk.CallToolRequest, needs [
 		Client: era.client, Surface: surface,
 		Answers: answersOf(req.Params.InputResponses), State: req.Params.RequestState,
 	}
-	sink := &sink{ctx: ctx, session: req.Session, token: req.Params.GetProgressToken(), tool: req.Params.Name}
-	for range maxRounds {
-		answer, err := s.cfg.Pipeline.Call(ctx, call, sink)
-		switch {
-		case err != nil:
-			return s.failed(err, &call)
-		case answer.InputRequired == nil:
-			return resultFor(answer.Result, era), nil
+	heard := &sink{ctx: ctx, session: req.Session, token: req.Params.GetProgressToken(), tool: req.Params.Name}
+	var result *abi.Result
+	ask, err := s.converse(ctx, req.Session, &call, func(r invoke.Request) (*abi.InputRequired, error) {
+		answer, err := s.cfg.Pipeline.Call(ctx, r, heard)
+		if err != nil {
+			return nil, err
 		}
-		questions, err := questionsOf(answer.InputRequired, era.client)
-		switch {
-		case err != nil && era.modern && len(lackingFor(answer.InputRequired, era.client)) > 0:
-			return nil, capabilityError(lackingFor(answer.InputRequired, era.client))
-		case err != nil:
-			return s.failed(err, &call)
-		case era.modern:
-			return &sdk.CallToolResult{
-				Content: []sdk.Content{}, InputRequests: questions, RequestState: answer.InputRequired.State,
-			}, nil
-		}
-		if call.Answers, err = s.ask(ctx, req.Session, questions); err != nil {
-			return s.failed(err, &call)
-		}
-		call.State = answer.InputRequired.State
+		result = answer.Result
+		return answer.InputRequired, nil
+	})
+	switch {
+	case err != nil:
+		return s.failed(err, &call)
+	case ask != nil:
+		return &sdk.CallToolResult{Content: []sdk.Content{}, InputRequests: ask.questions, RequestState: ask.state}, nil
 	}
-	return s.failed(host.Errorf("mcp.Call", abi.CodeLimit, "the tool asked %d times; that is the limit", maxRounds), &call)
+	return resultFor(result, era), nil
 }
 
 // callUnlisted answers a call of a tool that the caller's list does not have. The SDK would say that
@@ -132,8 +120,11 @@ func (s *Server) callUnlisted(ctx context.Context, req *sdk.CallToolRequest) (sd
 
 // failed turns an error of the pipeline into what the protocol says it is.
 func (s *Server) failed(err error, call *invoke.Request) (*sdk.CallToolResult, error) {
+	var own *jsonrpc.Error
 	out := host.Outward(err)
 	switch {
+	case errors.As(err, &own):
+		return nil, own
 	case unknownTool(err), badState(err):
 		return nil, &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: out.Message, Data: marshal(out)}
 	case out.Code == abi.CodeInternal:

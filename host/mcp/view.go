@@ -82,6 +82,9 @@ func (v *view) guard(next sdk.MethodHandler) sdk.MethodHandler {
 		}
 		ctx, cancel := v.s.callContext(ctx, p)
 		defer cancel()
+		if hello, ok := req.GetParams().(*sdk.InitializeParams); ok && hello.ProtocolVersion >= firstModern {
+			hello.ProtocolVersion = lastSession // what the SDK answers; it would go on by what was asked for
+		}
 		if call, ok := req.(*sdk.CallToolRequest); ok && !v.lists(call.Params.Name) {
 			return v.s.callUnlisted(ctx, call)
 		}
