@@ -34,12 +34,14 @@ func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
-// dial connects the official client.
+// dial connects the official client. Without options, and so without anybody to tell of
+// announcements, it opens no stream for them, which would use its session at a time of its own.
 func dial(t testing.TB, url, token, era string, o *sdk.ClientOptions) *sdk.ClientSession {
 	t.Helper()
 	c := sdk.NewClient(&sdk.Implementation{Name: "test", Version: "1"}, o)
-	cs, err := c.Connect(t.Context(), &sdk.StreamableClientTransport{Endpoint: url, HTTPClient: &http.Client{Transport: bearer(token)}},
-		&sdk.ClientSessionOptions{ProtocolVersion: era})
+	cs, err := c.Connect(t.Context(), &sdk.StreamableClientTransport{
+		Endpoint: url, HTTPClient: &http.Client{Transport: bearer(token)}, DisableStandaloneSSE: o == nil,
+	}, &sdk.ClientSessionOptions{ProtocolVersion: era})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -305,14 +307,14 @@ func TestOfferThatTheSDKRefuses(t *testing.T) {
 
 func TestSessionsPerOwner(t *testing.T) {
 	s, url := up(t, newFake(), func(c *Config) { c.SessionsPerOwner = 2 })
-	first := dial(t, url, "acme:ann", sessionEra, nil)
-	for range 2 {
-		toolNames(t, dial(t, url, "acme:ann", sessionEra, nil))
-	}
+	busy, idle := dial(t, url, "acme:ann", sessionEra, nil), dial(t, url, "acme:ann", sessionEra, nil)
+	toolNames(t, busy)
 	other := dial(t, url, "acme:bob", sessionEra, nil)
-	if _, err := first.ListTools(t.Context(), nil); err == nil {
-		t.Error("the oldest session of the owner goes on")
+	toolNames(t, dial(t, url, "acme:ann", sessionEra, nil))
+	if _, err := idle.ListTools(t.Context(), nil); err == nil {
+		t.Error("the session that was not used for longest goes on")
 	}
+	toolNames(t, busy)
 	toolNames(t, other)
 	if n := s.sessions.count(); n != 3 {
 		t.Errorf("there are %d sessions, want 3", n)

@@ -47,7 +47,7 @@ type Pipeline interface {
 // The defaults of a Config.
 const (
 	defaultName             = "gantry"
-	defaultSessionTimeout   = 30 * time.Minute
+	defaultSessionTimeout   = 4 * time.Hour
 	defaultAskTimeout       = 5 * time.Minute
 	defaultMaxBodyBytes     = 4 << 20
 	defaultMaxViews         = 1024
@@ -69,7 +69,8 @@ type Config struct {
 	// AllowedOrigins are the web origins, such as "https://app.example.com", whose pages may speak
 	// to the server, besides those of the machine itself. "*" allows any.
 	AllowedOrigins []string
-	// SessionTimeout ends a session after so long without a request; 0 means 30 minutes.
+	// SessionTimeout ends a session after so long without a POST; 0 means 4 hours. Not every client
+	// starts a new session by itself when the old one is gone, and an idle one costs about 7 KiB.
 	SessionTimeout time.Duration
 	// AskTimeout bounds how long a person or model behind a client of the older era may take to
 	// answer a tool's question; 0 means 5 minutes.
@@ -78,7 +79,8 @@ type Config struct {
 	MaxBodyBytes int64
 	// MaxViews bounds how many views are kept; 0 means 1,024. A view that a session uses stays.
 	MaxViews int
-	// SessionsPerOwner bounds the sessions of one tenant and user; one more ends the oldest. 0 means 128.
+	// SessionsPerOwner bounds the sessions of one tenant and user; one more ends the one that
+	// was not used for longest. 0 means 128.
 	SessionsPerOwner int
 	// MaxSessions bounds the sessions of all; one more is refused with 503. 0 means 20,000.
 	MaxSessions int

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 
@@ -27,7 +28,7 @@ type sessions struct {
 
 	mu     sync.Mutex
 	byID   map[string]*session
-	owners map[string][]*session // oldest first
+	owners map[string][]*session // the one unused for longest first
 }
 
 type session struct {
@@ -70,9 +71,13 @@ func (s *sessions) check(r *http.Request, p *host.Principal) *refusal {
 		}
 		return nil
 	}
-	if have := s.byID[id]; have == nil || have.owner != owner(p) {
+	have := s.byID[id]
+	if have == nil || have.owner != owner(p) {
 		return &refusal{http.StatusNotFound, jsonrpc.CodeInvalidRequest, "session not found; send initialize to start a new one"}
 	}
+	list := s.owners[have.owner]
+	i := slices.Index(list, have)
+	s.owners[have.owner] = append(slices.Delete(list, i, i+1), have)
 	return nil
 }
 
@@ -108,13 +113,7 @@ func (s *sessions) remove(id string) {
 		return
 	}
 	delete(s.byID, id)
-	list := s.owners[n.owner]
-	for i, other := range list {
-		if other == n {
-			list = append(list[:i:i], list[i+1:]...)
-			break
-		}
-	}
+	list := slices.DeleteFunc(s.owners[n.owner], func(other *session) bool { return other == n })
 	if s.owners[n.owner] = list; len(list) == 0 {
 		delete(s.owners, n.owner)
 	}
