@@ -1,0 +1,96 @@
+// Copyright 2026 The Gantry Authors.
+
+package wasmbin
+
+import (
+	"github.com/gantryhost/gantry/abi"
+	"github.com/gantryhost/gantry/host"
+)
+
+const op = "wasmbin.Decode"
+
+// Features are proposals beyond version 2 of the specification (which includes SIMD, bulk memory,
+// reference types and multi-value). A module that uses one that is not on is refused.
+type Features uint
+
+// The proposals.
+const (
+	Threads Features = 1 << iota
+	TailCalls
+	ExtendedConst
+	Exceptions
+	TypedReferences
+)
+
+// AllFeatures is every proposal this package can read.
+const AllFeatures = Threads | TailCalls | ExtendedConst | Exceptions | TypedReferences
+
+func (f Features) String() string {
+	names := map[Features]string{
+		Threads: "threads", TailCalls: "tail call", ExtendedConst: "extended constant expressions",
+		Exceptions: "exception handling", TypedReferences: "typed function references",
+	}
+	return names[f]
+}
+
+// Settings say what Decode and Walker accept.
+type Settings struct {
+	Limits   Limits
+	Features Features
+}
+
+// Limits bound a module. They stop modules that are cheap to send and dear to compile or to
+// instantiate; compilers' output stays below the defaults. A zero field means its default, which
+// stands beside it.
+type Limits struct {
+	FileBytes      int // 50 MiB
+	Types          int // 20,000
+	TypeValues     int // 1,000 parameters or results in one function type
+	Imports        int // 1,000
+	Functions      int // 100,000, imports not counted
+	Tables         int // 16, imports not counted
+	TableEntries   int // 100,000 at the start, per table
+	Globals        int // 20,000
+	Exports        int // 20,000
+	Tags           int // 1,000
+	Elements       int // 10,000 element segments
+	ElementEntries int // 1,000,000 in all element segments
+	DataSegments   int // 100,000
+	CustomSections int // 1,000
+	BodyBytes      int // 1 MiB, one function
+	Locals         int // 10,000, one function
+	TotalLocals    int // 4,000,000, all functions
+	Nesting        int // 1,000 blocks within each other
+	BranchTargets  int // 20,000 in one br_table
+	// LocalBlocks bounds locals times blocks of one function, since a compiler may have to join every
+	// local at every block. 20,000,000
+	LocalBlocks int
+}
+
+// Filled returns the limits with the defaults in place of zeros.
+func (l Limits) Filled() Limits {
+	for _, f := range []struct {
+		field *int
+		value int
+	}{
+		{&l.FileBytes, 50 << 20}, {&l.Types, 20_000}, {&l.TypeValues, 1_000}, {&l.Imports, 1_000},
+		{&l.Functions, 100_000}, {&l.Tables, 16}, {&l.TableEntries, 100_000}, {&l.Globals, 20_000},
+		{&l.Exports, 20_000}, {&l.Tags, 1_000}, {&l.Elements, 10_000}, {&l.ElementEntries, 1_000_000},
+		{&l.DataSegments, 100_000}, {&l.CustomSections, 1_000}, {&l.BodyBytes, 1 << 20}, {&l.Locals, 10_000},
+		{&l.TotalLocals, 4_000_000}, {&l.Nesting, 1_000}, {&l.BranchTargets, 20_000}, {&l.LocalBlocks, 20_000_000},
+	} {
+		if *f.field == 0 {
+			*f.field = f.value
+		}
+	}
+	return l
+}
+
+func malformed(at int, format string, args ...any) *host.Error {
+	e := host.Errorf(op, abi.CodeContract, format, args...)
+	return host.Errorf(op, abi.CodeContract, "the module is malformed at byte %d: %s", at, e.Message)
+}
+
+func overLimit(format string, args ...any) *host.Error {
+	return host.Errorf(op, abi.CodeLimit, format, args...)
+}
