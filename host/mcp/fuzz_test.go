@@ -5,12 +5,14 @@ package mcp
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gantryhost/gantry/host"
 )
@@ -53,13 +55,31 @@ func FuzzJSONRPC(f *testing.F) {
 		r.Header.Set("Accept", "application/json, text/event-stream")
 		if version != "" {
 			r.Header.Set(headerVersion, version)
+			mirror(r.Header, body)
 		}
 		w := httptest.NewRecorder()
-		s.ServeHTTP(w, r.WithContext(host.WithPrincipal(t.Context(), who)))
+		ctx, cancel := context.WithTimeout(host.WithPrincipal(t.Context(), who), 10*time.Second)
+		defer cancel()
+		s.ServeHTTP(w, r.WithContext(ctx))
+		if ctx.Err() != nil {
+			t.Error("the request was never answered")
+		}
 		if w.Code >= 500 {
 			t.Errorf("the host blames itself with %d: %s", w.Code, w.Body)
 		}
 	})
+}
+
+// mirror puts into headers what a well-behaved client would, so that the body gets its turn.
+func mirror(h http.Header, body []byte) {
+	var m struct {
+		Method string
+		Params struct{ Name, URI string }
+	}
+	if json.Unmarshal(body, &m) == nil {
+		h.Set("Mcp-Method", m.Method)
+		h.Set("Mcp-Name", m.Params.Name+m.Params.URI)
+	}
 }
 
 func FuzzTooDeep(f *testing.F) {
