@@ -2,6 +2,10 @@
 
 package wasmbin
 
+import (
+	"bytes"
+)
+
 // Module is a module as a tree. Bytes and expressions lie in the file that was decoded: who changes
 // one gives it a new slice.
 type Module struct {
@@ -224,4 +228,64 @@ func (m *Module) Type(index uint32) (FuncType, bool) {
 		return FuncType{}, false
 	}
 	return m.Types[index], true
+}
+
+// MapFuncs gives every function that the module names outside of its code the index that moved
+// returns for its own.
+func (m *Module) MapFuncs(moved func(uint32) uint32) {
+	for i := range m.Globals {
+		m.Globals[i].Init = m.Globals[i].Init.mapFuncs(moved)
+	}
+	for i := range m.Tables {
+		m.Tables[i].Init = m.Tables[i].Init.mapFuncs(moved)
+	}
+	for i := range m.Exports {
+		if m.Exports[i].Kind == ExternFunc {
+			m.Exports[i].Index = moved(m.Exports[i].Index)
+		}
+	}
+	if m.Start != nil {
+		start := moved(*m.Start)
+		m.Start = &start
+	}
+	for i := range m.Elements {
+		e := &m.Elements[i]
+		for j := range e.Funcs {
+			e.Funcs[j] = moved(e.Funcs[j])
+		}
+		for j := range e.Exprs {
+			e.Exprs[j] = e.Exprs[j].mapFuncs(moved)
+		}
+	}
+}
+
+// mapFuncs rewrites the ref.func instructions of an expression. Offsets hold none.
+func (x Expr) mapFuncs(moved func(uint32) uint32) Expr {
+	const refFunc = byte(OpRefFunc)
+	if bytes.IndexByte(x, refFunc) < 0 {
+		return x
+	}
+	var out Expr
+	w := NewWalker(&Code{Body: x}, 0, Settings{Features: AllFeatures})
+	var in Instr
+	for w.Next(&in) {
+		if in.Op == OpRefFunc {
+			out = AppendU32(append(out, refFunc), moved(in.Index))
+		} else {
+			out = append(out, x[in.Start:in.End]...)
+		}
+	}
+	return out
+}
+
+// SizeHint is about how many bytes Append will write, or somewhat more.
+func (m *Module) SizeHint() int {
+	n := 1 << 10
+	for i := range m.Codes {
+		n += len(m.Codes[i].Body) + 16
+	}
+	for i := range m.Data {
+		n += len(m.Data[i].Bytes) + 16
+	}
+	return n + 16*len(m.Types) + 64*len(m.Exports)
 }

@@ -20,6 +20,8 @@ const (
 	OpCallRef            Op = 0x14
 	OpReturnCallRef      Op = 0x15
 	OpTryTable           Op = 0x1f
+	OpGlobalGet          Op = 0x23
+	OpGlobalSet          Op = 0x24
 	OpTableSet           Op = 0x26
 	OpMemoryGrow         Op = 0x40
 	OpRefFunc            Op = 0xd2

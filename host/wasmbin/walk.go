@@ -91,18 +91,17 @@ func (w *Walker) nest(code Op) {
 // vectors and atomics to be one byte, and reads the second byte, 1, as a nop: any other way to write
 // the number would be other code to it, and is refused.
 func (r *reader) prefixed(prefix byte) (*opTable, byte) {
-	b := r.byte("an instruction")
-	if b >= 0x80 {
-		if next := r.byte("an instruction"); prefix != 0xfd || next != 1 {
-			r.fail("an instruction is written in a longer form than it needs, or unknown")
-		}
+	if prefix == 0xfc {
+		return miscOps, byte(min(r.u32("an instruction"), 0xff))
 	}
-	switch prefix {
-	case 0xfc:
-		return miscOps, b
-	case 0xfd:
+	b := r.byte("an instruction")
+	switch {
+	case prefix == 0xfd:
+		if b >= 0x80 && r.byte("an instruction") != 1 {
+			r.fail("an instruction is unknown, or written in a longer form than it needs")
+		}
 		return vectorOps, b
-	case 0xfe:
+	case prefix == 0xfe:
 		return atomicOps, b
 	}
 	r.fail("instruction %#x is unknown", prefix)

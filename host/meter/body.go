@@ -1,0 +1,219 @@
+// Copyright 2026 The Gantry Authors.
+
+package meter
+
+import (
+	"cmp"
+
+	"github.com/gantryhost/gantry/host/wasmbin"
+)
+
+// The instructions that the checks are made of.
+const (
+	opIf        = 0x04
+	opEmpty     = 0x40
+	opCall      = 0x10
+	opEnd       = 0x0b
+	opLocalGet  = 0x20
+	opLocalTee  = 0x22
+	opGlobalGet = 0x23
+	opGlobalSet = 0x24
+	opI32Const  = 0x41
+	opI32LeS    = 0x4c
+	opI32Sub    = 0x6b
+	opI32ShrU   = 0x76
+)
+
+// The prices, in units. They make the dearest code that can stand between two checks cost about as
+// much time a unit as ordinary code does.
+const (
+	instrsPerUnit = 16
+	importUnits   = 16
+	indirectUnits = 4
+	growUnits     = 100
+	// bulkShift makes 64 bytes or entries of a bulk instruction one unit.
+	bulkShift = 6
+)
+
+// A cost is written in three bytes, since it is known only at the end of what it is for.
+const (
+	costBytes = 3
+	maxCost   = 1<<(7*costBytes-1) - 1
+)
+
+// region is the code that one check pays for: a function without its loops, or a loop without the
+// loops in it.
+type region struct {
+	instrs, units int
+	// at is where the cost lies in the output.
+	at int
+}
+
+// body rewrites one function.
+type body struct {
+	*rewriter
+	code   *wasmbin.Code
+	params int
+
+	out []byte
+	// scratch is the local that the checks use, length the one that bulk instructions use.
+	scratch, length uint32
+	usesLength      bool
+	regions         []region
+	// loops says of each open block whether it is a loop.
+	loops []bool
+	// copied is how far the old body has been copied.
+	copied int
+	err    error
+}
+
+func (b *body) rewrite() (wasmbin.Code, error) {
+	old := b.code
+	b.scratch = uint32(b.params) + uint32(old.Count())
+	b.length = b.scratch + 1
+	b.out = make([]byte, 0, len(old.Body)+len(old.Body)/4+64)
+	b.check()
+	w := wasmbin.NewWalker(old, b.params, b.opts.Settings)
+	var in wasmbin.Instr
+	for w.Next(&in) && b.err == nil {
+		b.regions[len(b.regions)-1].instrs++
+		b.instr(&in)
+	}
+	if err := cmp.Or(b.err, w.Err()); err != nil {
+		return wasmbin.Code{}, err
+	}
+	b.copyTo(len(old.Body))
+	b.close()
+	n := uint32(1)
+	if b.usesLength {
+		n = 2
+	}
+	locals := append(append(make([]wasmbin.Locals, 0, len(old.Locals)+1), old.Locals...), wasmbin.Locals{N: n, Type: wasmbin.I32})
+	return wasmbin.Code{Locals: locals, Body: b.out}, nil
+}
+
+// copyTo copies the old body up to there as it is.
+func (b *body) copyTo(end int) {
+	b.out = append(b.out, b.code.Body[b.copied:end]...)
+	b.copied = end
+}
+
+func (b *body) instr(in *wasmbin.Instr) {
+	switch in.Op {
+	case wasmbin.OpBlock, wasmbin.OpIf, wasmbin.OpTryTable:
+		b.loops = append(b.loops, false)
+	case wasmbin.OpLoop:
+		b.loops = append(b.loops, true)
+		b.copyTo(in.End)
+		b.check()
+		b.report.Loops++
+	case wasmbin.OpEnd:
+		b.leave()
+	case wasmbin.OpCall, wasmbin.OpReturnCall, wasmbin.OpRefFunc:
+		b.err = b.checkFunc(in.Index)
+		b.reindex(in)
+	case wasmbin.OpGlobalGet, wasmbin.OpGlobalSet:
+		b.err = b.checkGlobal(in.Index)
+	case wasmbin.OpCallIndirect, wasmbin.OpReturnCallIndirect, wasmbin.OpCallRef, wasmbin.OpReturnCallRef:
+		b.regions[len(b.regions)-1].units += indirectUnits
+	case wasmbin.OpMemoryGrow:
+		b.regions[len(b.regions)-1].units += growUnits
+	case wasmbin.OpMemoryCopy, wasmbin.OpMemoryFill, wasmbin.OpMemoryInit, wasmbin.OpTableInit, wasmbin.OpTableCopy,
+		wasmbin.OpTableFill, wasmbin.OpTableGrow:
+		b.bulk(in)
+	case wasmbin.OpDataDrop, wasmbin.OpElemDrop:
+		b.report.DropsSegments = true
+	case wasmbin.OpTableSet:
+		b.report.WritesTables = true
+	}
+}
+
+// leave closes the innermost block. The function's own end has none.
+func (b *body) leave() {
+	if n := len(b.loops); n > 0 {
+		if b.loops[n-1] {
+			b.close()
+		}
+		b.loops = b.loops[:n-1]
+	}
+}
+
+// reindex writes an instruction that names a function with the index it has moved to.
+func (b *body) reindex(in *wasmbin.Instr) {
+	if in.Index < b.imported {
+		if in.Op != wasmbin.OpRefFunc {
+			b.regions[len(b.regions)-1].units += importUnits
+		}
+		return
+	}
+	b.copyTo(in.IndexAt)
+	b.out = wasmbin.AppendU32(b.out, in.Index+1)
+	b.copied = in.IndexEnd
+}
+
+// bulk charges for the length that lies on the stack, and leaves it there.
+func (b *body) bulk(in *wasmbin.Instr) {
+	b.report.Bulk++
+	switch in.Op {
+	case wasmbin.OpTableGrow:
+		b.regions[len(b.regions)-1].units += growUnits
+		b.report.WritesTables = true
+	case wasmbin.OpTableInit, wasmbin.OpTableCopy, wasmbin.OpTableFill:
+		b.report.WritesTables = true
+	}
+	b.copyTo(in.Start)
+	b.usesLength = true
+	b.out = wasmbin.AppendU32(append(b.out, opLocalTee), b.length)
+	b.out = wasmbin.AppendU32(append(b.out, opLocalGet), b.length)
+	b.out = wasmbin.AppendU32(append(b.out, opCall), b.charge)
+}
+
+// check opens a region and writes the code that pays for it:
+//
+//	if (left = left - cost) <= 0 { refill() }
+//
+// The new count goes through a local, because the compiler would load a global again.
+func (b *body) check() {
+	b.out = wasmbin.AppendU32(append(b.out, opGlobalGet), b.left)
+	b.out = append(b.out, opI32Const)
+	b.regions = append(b.regions, region{at: len(b.out)})
+	b.out = append(b.out, 0, 0, 0, opI32Sub, opLocalTee)
+	b.out = wasmbin.AppendU32(b.out, b.scratch)
+	b.out = wasmbin.AppendU32(append(b.out, opGlobalSet), b.left)
+	b.out = wasmbin.AppendU32(append(b.out, opLocalGet), b.scratch)
+	b.out = append(b.out, opI32Const, 0, opI32LeS, opIf, opEmpty, opCall)
+	b.out = append(wasmbin.AppendU32(b.out, b.refill), opEnd)
+}
+
+// close ends the innermost region and writes its cost where its check is.
+func (b *body) close() {
+	last := len(b.regions) - 1
+	r := b.regions[last]
+	b.regions = b.regions[:last]
+	cost := min(1+r.instrs/instrsPerUnit+r.units, maxCost)
+	for i := range costBytes {
+		c := byte(cost>>(7*i)) & 0x7f
+		if i < costBytes-1 {
+			c |= 0x80
+		}
+		b.out[r.at+i] = c
+	}
+}
+
+// refillBody is left = tick(left).
+func (w *rewriter) refillBody() []byte {
+	out := wasmbin.AppendU32([]byte{opGlobalGet}, w.left)
+	out = wasmbin.AppendU32(append(out, opCall), w.imported)
+	out = wasmbin.AppendU32(append(out, opGlobalSet), w.left)
+	return append(out, opEnd)
+}
+
+// chargeBody is left = left - n/64, and refill() where nothing is left.
+func (w *rewriter) chargeBody() []byte {
+	out := wasmbin.AppendU32([]byte{opGlobalGet}, w.left)
+	out = append(out, opLocalGet, 0, opI32Const, bulkShift, opI32ShrU, opI32Sub, opLocalTee, 0)
+	out = wasmbin.AppendU32(append(out, opGlobalSet), w.left)
+	out = append(out, opLocalGet, 0, opI32Const, 0, opI32LeS, opIf, opEmpty, opCall)
+	out = append(wasmbin.AppendU32(out, w.refill), opEnd)
+	return append(out, opEnd)
+}
