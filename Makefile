@@ -18,8 +18,11 @@ help: ## what there is to make
 run: build ## build everything, serve on 127.0.0.1:8000, print a key and a client snippet
 	bin/gantry serve --quickstart $(ARGS)
 
-build: plugins ## bin/gantry with the shipped plugins inside
+build: plugins .gantry ## bin/gantry with the shipped plugins inside
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/gantry ./cmd/host
+
+.gantry:
+	mkdir -p .gantry
 
 plugins: $(DIST) ## the shipped plugins, as Wasm
 
@@ -29,8 +32,9 @@ plugins/dist/%.wasm: $$(wildcard plugins/%/*.go) $$(wildcard plugins/%/*.yaml) $
 	$(WASM) -o $@ ./plugins/$*
 	@if [ -f plugins/$*/$*.yaml ]; then cp plugins/$*/$*.yaml plugins/dist/$*.yaml; fi
 
-test: plugins ## every test, with the race detector
-	$(GO) test -race -timeout 15m ./...
+test: build ## every test, with the race detector
+	@bin/gantry doctor --data .gantry/warm --cache .gantry/cache > .gantry/doctor.txt 2>&1 || cat .gantry/doctor.txt
+	GANTRY_TEST_CACHE=$(CURDIR)/.gantry/cache $(GO) test -race -timeout 20m ./...
 
 check: plugins ## the gate: format, tidy, vet, staticcheck, layers, goldens, git clean
 	./.ci/check

@@ -42,6 +42,8 @@ var layers = append([]layer{
 	{"registry", []string{"abi", "host", "host/yamlfile"}, "it knows which plugins exist, not how they run"},
 	{"host/store", []string{"abi", "host", "host/store"}, "a store knows nothing of what it keeps"},
 	{"host/schema", words, "a checker"},
+	{"host/wasmbin", words, "a parser and writer of a file format"},
+	{"host/meter", []string{"abi", "host", "host/wasmbin"}, "it rewrites modules and runs none"},
 	{"host/invoke", []string{"abi", "host", "registry", "host/store", "host/schema", "host/journal"},
 		"nothing below the pipeline knows HTTP, nothing above it knows Wasm"},
 	{"host/mcp", []string{"abi", "host", "registry", "host/invoke", "host/schema"}, "the protocol over the pipeline"},
@@ -57,6 +59,9 @@ func serviceLayers() []layer {
 	var out []layer
 	for _, s := range services {
 		out = append(out, layer{s, []string{"abi", "host", "host/store", s}, "a service stands alone on the store"})
+		if s == "host/sandbox" {
+			out[len(out)-1].May = append(out[len(out)-1].May, "host/wasmbin", "host/meter")
+		}
 	}
 	return out
 }

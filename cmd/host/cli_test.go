@@ -30,11 +30,17 @@ func TestScripts(t *testing.T) {
 	if built, err := filepath.Glob("../../plugins/dist/*.wasm"); err != nil || len(built) == 0 {
 		t.Fatal("the shipped plugins are not built; run make plugins (make test does)")
 	}
+	// Compiling under the race detector takes its time, so make test brings the shipped plugins
+	// compiled along; without it they are compiled once for all scripts.
+	cache := os.Getenv("GANTRY_TEST_CACHE")
+	if cache == "" {
+		cache = t.TempDir()
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 		Setup: func(env *testscript.Env) error {
-			// A plugin is compiled once for all scripts, and Go's own caches are the machine's.
+			env.Setenv("GANTRY_CACHE", cache)
 			env.Setenv("GANTRY_DATA", filepath.Join(env.WorkDir, "data"))
 			env.Setenv("ROOT", root)
 			env.Setenv("HOME", env.WorkDir)

@@ -29,6 +29,7 @@ type settings struct {
 	// of serve
 	Listen     string
 	Plugins    string
+	Cache      string
 	Origins    []string
 	Hosts      []string
 	LogFormat  string
@@ -46,6 +47,7 @@ func (s *settings) bind(f *pflag.FlagSet) {
 	f.StringVar(&s.Data, "data", defaultData(), "data `folder`: keys, runs, compiled plugins")
 	f.StringVar(&s.Config, "config", "", "settings `file` in YAML (default: gantry.yaml in the data folder, if there)")
 	f.StringVar(&s.Plugins, "plugins", "", "plugins `folder`, watched (default: plugins in the data folder)")
+	f.StringVar(&s.Cache, "cache", "", "`folder` for compiled plugins, for this user alone: what lies there is run (default: cache in the data folder)")
 	f.StringVar(&s.LogFormat, "log-format", "text", "text or json")
 	f.StringVar(&s.LogLevel, "log-level", "info", "debug, info, warn or error")
 	f.BoolVar(&s.JSON, "json", false, "print JSON, for programs")
@@ -174,6 +176,9 @@ func (s *settings) check() error {
 	}
 	if s.CallLimit <= 0 || s.CallLimit > 24*time.Hour {
 		return usageError{fmt.Errorf("--call-limit: %v is not between 0 and 24h", s.CallLimit)}
+	}
+	if s.Cache == "" {
+		s.Cache = filepath.Join(s.Data, "cache")
 	}
 	if s.Plugins == "" {
 		s.Plugins = filepath.Join(s.Data, "plugins")

@@ -133,7 +133,7 @@ func (a *app) openServices(context.Context) error {
 func (a *app) openPlugins(context.Context) error {
 	var err error
 	if a.engine, err = sandbox.New(sandbox.Config{
-		CacheDir:     a.dir.join("cache"),
+		CacheDir:     a.s.Cache,
 		MemoryBudget: int64(a.s.Memory),
 		Defaults:     host.Limits{Wall: a.s.CallLimit},
 		Logger:       a.log,
@@ -193,7 +193,7 @@ func (a *app) openPipeline(context.Context) error {
 		Logger:  a.log,
 		Limits:  host.Limits{Wall: a.s.CallLimit},
 		// Calls come in only after openMCP has set a.mcp.
-		OnChanged: func(plugin string, c abi.Changed) { a.mcp.Changed("", plugin, c) },
+		OnChanged: func(t host.TenantID, plugin string, c abi.Changed) { a.mcp.Changed(t, plugin, c) },
 	}); err != nil {
 		return err
 	}

@@ -162,7 +162,7 @@ func (p *Pipeline) opChanged(_ context.Context, c *host.CallInfo, req []byte) ([
 		}
 	}
 	if p.cfg.OnChanged != nil {
-		p.cfg.OnChanged(c.Plugin, ch)
+		p.cfg.OnChanged(c.Principal.Tenant, c.Plugin, ch)
 	}
 	return []byte("{}"), nil
 }

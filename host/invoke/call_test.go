@@ -222,7 +222,7 @@ func TestOperations(t *testing.T) {
 			return host.Output{}, c.Border.Emit(ctx, 7, nil)
 		})
 	h := start(t, func(c *invoke.Config) {
-		c.OnChanged = func(plugin string, ch abi.Changed) { changed.Store(plugin + " " + ch.Lists[0]) }
+		c.OnChanged = func(t host.TenantID, plugin string, ch abi.Changed) { changed.Store(string(t) + " " + plugin + " " + ch.Lists[0]) }
 	}, p, demo())
 	for _, c := range []struct {
 		tool string
@@ -257,7 +257,7 @@ func TestOperations(t *testing.T) {
 			}
 		})
 	}
-	if changed.Load() != "ops tools" {
+	if changed.Load() != "acme ops tools" {
 		t.Errorf("OnChanged heard %v", changed.Load())
 	}
 	t.Run("a called tool has its caller's scopes", func(t *testing.T) {

@@ -48,8 +48,9 @@ type Config struct {
 	// SealKey seals what a tool wants back with a client's answer (32 bytes or more). Without one a
 	// key is made that ends with the process, and so do the questions that are open then.
 	SealKey []byte
-	// OnChanged hears that a plugin says its lists or resources are new. It must not block.
-	OnChanged func(plugin string, c abi.Changed)
+	// OnChanged hears that a plugin, called for a tenant, says its lists or resources are new. It must
+	// not block.
+	OnChanged func(t host.TenantID, plugin string, c abi.Changed)
 	// Limits are the defaults of a call: a zero field is 60 s of wall time, 4 MiB of input, 8 MiB of
 	// output, 10,000 operations and 10,000 events; the others are the runner's.
 	Limits host.Limits
