@@ -8,7 +8,7 @@ SHIPPED  := $(patsubst plugins/%/main.go,%,$(wildcard plugins/*/main.go))
 DIST     := $(SHIPPED:%=plugins/dist/%.wasm)
 GUESTLIB := $(wildcard abi/*.go pdk/*.go)
 
-.PHONY: all run build plugins test check fmt e2e conformance bench fuzz hammer clean help
+.PHONY: all run build plugins test check fmt e2e languages conformance bench fuzz hammer clean help
 
 all: build
 
@@ -44,6 +44,9 @@ fmt:
 
 e2e: build ## official clients against the real binary (installs npm packages under .gantry/)
 	./.ci/e2e
+
+languages: build ## examples in C, Rust and AssemblyScript against the real binary (installs what compilers are missing)
+	./.ci/languages
 
 conformance: build ## the official conformance suite against the real binary
 	./.ci/conformance
