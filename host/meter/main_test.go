@@ -79,15 +79,20 @@ type machine struct {
 	wazero.Runtime
 	counter meter.Counter
 	ticks   int
-	// fuel is the limit that out reports.
+	// out says that the fuel ran out.
 	out bool
 	ctx context.Context
 }
 
 func newMachine(t testing.TB, ctx context.Context) *machine {
 	t.Helper()
+	return newMachineWith(t, ctx, wazero.NewRuntimeConfig().WithCoreFeatures(features))
+}
+
+func newMachineWith(t testing.TB, ctx context.Context, cfg wazero.RuntimeConfig) *machine {
+	t.Helper()
 	m := &machine{ctx: ctx}
-	m.Runtime = wazero.NewRuntimeWithConfig(t.Context(), wazero.NewRuntimeConfig().WithCoreFeatures(features))
+	m.Runtime = wazero.NewRuntimeWithConfig(t.Context(), cfg)
 	t.Cleanup(func() {
 		if err := m.Close(context.Background()); err != nil {
 			t.Error(err)
