@@ -222,7 +222,9 @@ func TestOperations(t *testing.T) {
 			return host.Output{}, c.Border.Emit(ctx, 7, nil)
 		})
 	h := start(t, func(c *invoke.Config) {
-		c.OnChanged = func(t host.TenantID, plugin string, ch abi.Changed) { changed.Store(string(t) + " " + plugin + " " + ch.Lists[0]) }
+		c.OnChanged = func(t host.TenantID, plugin string, ch abi.Changed) {
+			changed.Store(string(t) + " " + plugin + " " + ch.Lists[0])
+		}
 	}, p, demo())
 	for _, c := range []struct {
 		tool string
