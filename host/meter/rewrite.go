@@ -73,7 +73,7 @@ type rewriter struct {
 //
 // Errors are of CodeContract, or CodeLimit where code meets a limit, and name the function.
 func Rewrite(m *wasmbin.Module, opts Options) ([]byte, Report, error) {
-	if err := checkReserved(m); err != nil {
+	if err := CheckNames(m); err != nil {
 		return nil, Report{}, err
 	}
 	w := &rewriter{m: m, opts: opts, imported: m.ImportedFuncs()}
@@ -95,7 +95,8 @@ func Rewrite(m *wasmbin.Module, opts Options) ([]byte, Report, error) {
 	return m.Append(make([]byte, 0, m.SizeHint())), w.report, nil
 }
 
-func checkReserved(m *wasmbin.Module) error {
+// CheckNames refuses a module that uses a name the host keeps for itself. Rewrite does so too.
+func CheckNames(m *wasmbin.Module) error {
 	for i := range m.Imports {
 		if im := &m.Imports[i]; im.Module == ImportModule {
 			return host.Errorf(op, abi.CodeContract, "the module imports %s.%.80s; the host keeps that name for itself", im.Module, im.Name)

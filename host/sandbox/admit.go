@@ -3,30 +3,23 @@
 package sandbox
 
 import (
-	"bytes"
 	"fmt"
-	"slices"
+	"strings"
 
 	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
+	"github.com/gantryhost/gantry/host/meter"
+	"github.com/gantryhost/gantry/host/wasmbin"
 )
 
-// The bounds of a module. They stop modules that are cheap to send and dear to compile or to
-// instantiate; no compiler's output comes near them.
-const (
-	maxModuleBytes   = 50 << 20
-	maxTypes         = 20_000
-	maxImports       = 1_000
-	maxFunctions     = 100_000
-	maxExports       = 10_000
-	maxTables        = 16
-	maxTableEntries  = 100_000
-	maxBodyBytes     = 1 << 20
-	maxLocals        = 10_000
-	maxSegments      = 100_000
-	maxSignatureVals = 1_000
-	pageBytes        = 64 << 10
-)
+const pageBytes = 64 << 10
+
+// accepted is what admission and preparation let in: the default limits, and no proposals beyond
+// those that the engine's runtime has on.
+var accepted = wasmbin.Settings{}
+
+// maxTableEntries is where every table of a guest ends.
+const maxTableEntries = 100_000
 
 const opLoad = "sandbox.Load"
 
@@ -40,123 +33,73 @@ func (s signature) String() string {
 }
 
 func valueNames(values string) string {
-	names := map[byte]string{0x7f: "i32", 0x7e: "i64", 0x7d: "f32", 0x7c: "f64", 0x7b: "v128", 0x70: "funcref", 0x6f: "externref"}
-	var out []byte
-	for i := range len(values) {
-		if i > 0 {
-			out = append(out, ", "...)
-		}
-		out = append(out, names[values[i]]...)
+	var out []string
+	for _, v := range []byte(values) {
+		out = append(out, wasmbin.ValType(v).String())
 	}
-	return string(out)
+	return strings.Join(out, ", ")
 }
 
-// importKind is what a module imports or exports, as the binary format numbers it.
-type importKind byte
-
-const (
-	kindFunc   importKind = 0
-	kindMemory importKind = 2
-)
-
-type imported struct {
-	module, name string
-	kind         importKind
-	typ          uint32
+// signatureFrom writes a function's type as its bytes. Types that take more than one are of proposals
+// that are not accepted.
+func signatureFrom(t wasmbin.FuncType) signature {
+	values := func(vs []wasmbin.ValType) string {
+		var out []byte
+		for _, v := range vs {
+			out = append(out, byte(v))
+		}
+		return string(out)
+	}
+	return signature{params: values(t.Params), results: values(t.Results)}
 }
 
-type exported struct {
-	kind  importKind
-	index uint32
-}
-
-// limits are those of a table or memory.
-type limits struct {
-	min, max uint64
-	hasMax   bool
-}
-
-// section is one section as it lies in the file: from start to end, its payload from body.
-type section struct {
-	id               byte
-	start, body, end int
-}
-
-// shape is what admission read of a module: everything but code and data.
+// shape is what a module imports, exports and has.
 type shape struct {
-	sections []section
-	types    []signature
-	imports  []imported
-	funcs    []uint32
-	tables   []limits
-	memories []limits
-	exports  map[string]exported
+	module  *wasmbin.Module
+	exports map[string]wasmbin.Export
 }
 
-// signatureOf returns the type of the function with the index, imported ones counted first.
-func (s *shape) signatureOf(index uint32) (signature, bool) {
-	n := uint32(0)
-	for _, im := range s.imports {
-		if im.kind != kindFunc {
-			continue
-		}
-		if n == index {
-			return s.typeAt(im.typ)
-		}
-		n++
-	}
-	if int(index-n) >= len(s.funcs) {
-		return signature{}, false
-	}
-	return s.typeAt(s.funcs[index-n])
-}
-
-func (s *shape) typeAt(i uint32) (signature, bool) {
-	if int(i) >= len(s.types) {
-		return signature{}, false
-	}
-	return s.types[i], true
-}
-
-// admit reads the module's sections and holds them against the bounds and the contract. Known says
-// what the host offers: the signatures by module and name.
+// admit reads the module and holds it against the bounds and the contract. Known says what the host
+// offers: the signatures by module and name. Code is looked at when it is prepared.
 func admit(wasm []byte, known map[string]map[string]signature) (*shape, error) {
-	if len(wasm) > maxModuleBytes {
-		return nil, host.Errorf(opLoad, abi.CodeLimit, "the module is %d bytes long; at most %d are allowed", len(wasm), maxModuleBytes)
-	}
-	if !bytes.HasPrefix(wasm, []byte("\x00asm\x01\x00\x00\x00")) {
-		if bytes.HasPrefix(wasm, []byte("\x00asm\x0d\x00\x01\x00")) {
-			return nil, contractf("the file is a Wasm component; this host takes core modules: build for wasip1")
-		}
-		return nil, contractf("the file is not a Wasm module: it does not begin with the magic number and version 1")
-	}
-	s, err := parse(wasm)
+	m, err := wasmbin.Decode(wasm, accepted)
 	if err != nil {
+		return nil, err
+	}
+	s := &shape{module: m, exports: map[string]wasmbin.Export{}}
+	for _, ex := range m.Exports {
+		s.exports[ex.Name] = ex
+	}
+	if err := meter.CheckNames(m); err != nil {
 		return nil, err
 	}
 	if err := s.checkImports(known); err != nil {
 		return nil, err
 	}
+	if len(m.Memories) != 1 {
+		return nil, contractf("the module has %d memories; a plugin has one of its own", len(m.Memories))
+	}
 	return s, s.checkExports()
 }
 
 func (s *shape) checkImports(known map[string]map[string]signature) error {
-	for _, im := range s.imports {
-		at := im.module + "." + im.name
-		functions, ok := known[im.module]
+	for _, im := range s.module.Imports {
+		at := im.Module + "." + im.Name
+		functions, ok := known[im.Module]
 		switch {
-		case im.module == "extism:host/env" || im.module == "extism:host/user":
+		case im.Module == "extism:host/env" || im.Module == "extism:host/user":
 			return contractf("the module was built with an Extism PDK (it imports %s); build it with Gantry's pdk", at)
 		case !ok:
 			return contractf("the module imports %s; this host offers only the modules %s and wasi_snapshot_preview1", at, abi.Module)
-		case im.kind != kindFunc:
+		case im.Kind != wasmbin.ExternFunc:
 			return contractf("the module imports %s, which is not a function; a plugin brings its own memory, tables and globals", at)
 		}
-		want, ok := functions[im.name]
+		want, ok := functions[im.Name]
 		if !ok {
 			return contractf("the module imports %s, which this host does not offer; it may be built for a newer host", at)
 		}
-		if got, ok := s.typeAt(im.typ); !ok || got != want {
+		t, ok := s.module.Type(im.Index)
+		if got := signatureFrom(t); !ok || got != want {
 			return contractf("the module imports %s as %s; it is %s", at, got, want)
 		}
 	}
@@ -181,7 +124,7 @@ const (
 )
 
 func (s *shape) checkExports() error {
-	if ex, ok := s.exports[exportMemory]; !ok || ex.kind != kindMemory {
+	if ex, ok := s.exports[exportMemory]; !ok || ex.Kind != wasmbin.ExternMemory {
 		return contractf("the module does not export its memory under the name %q", exportMemory)
 	}
 	for name, want := range entrySignatures() {
@@ -189,7 +132,8 @@ func (s *shape) checkExports() error {
 		if !ok {
 			continue
 		}
-		if got, found := s.signatureOf(ex.index); ex.kind != kindFunc || !found || got != want {
+		t, found := s.module.FuncType(ex.Index)
+		if got := signatureFrom(t); ex.Kind != wasmbin.ExternFunc || !found || got != want {
 			return contractf("the module exports %s as %s; the contract says %s", name, got, want)
 		}
 	}
@@ -225,7 +169,7 @@ func (s *shape) fits(m *abi.Manifest) error {
 
 // checkMemory checks that a module can be instantiated within so many bytes.
 func (s *shape) checkMemory(name string, limit int64) error {
-	if least := s.memories[0].min * pageBytes; least > uint64(limit) {
+	if least := uint64(s.module.Memories[0].Min) * pageBytes; least > uint64(limit) {
 		return host.Errorf(opLoad, abi.CodeLimit, "the module asks for %s of memory at its start and the limit is %s", size(int64(least)), size(limit)).
 			WithHint("raise limits: memory: in %s.yaml", name)
 	}
@@ -234,88 +178,4 @@ func (s *shape) checkMemory(name string, limit int64) error {
 
 func contractf(format string, args ...any) *host.Error {
 	return host.Errorf(opLoad, abi.CodeContract, format, args...)
-}
-
-func parse(wasm []byte) (*shape, error) {
-	s := &shape{exports: map[string]exported{}}
-	r := &reader{data: wasm, at: 8, end: len(wasm)}
-	last := 0
-	for r.at < r.end && r.err == nil {
-		sec := section{id: wasm[r.at], start: r.at}
-		r.at++
-		n := int(r.u32("a section's size"))
-		sec.body, sec.end = r.at, r.at+n
-		if r.err == nil && (n > r.end-r.at) {
-			r.fail("a section reaches past the end of the file")
-		}
-		if r.err != nil {
-			break
-		}
-		if order := slices.Index([]byte{1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11}, sec.id) + 1; sec.id != 0 {
-			if order <= last {
-				return nil, contractf("the module is malformed: section %d is unknown, out of order or there twice", sec.id)
-			}
-			last = order
-		}
-		s.sections = append(s.sections, sec)
-		in := &reader{data: wasm, at: sec.body, end: sec.end}
-		s.parseSection(sec.id, in)
-		r.err, r.at = in.err, sec.end
-	}
-	if r.err != nil {
-		return nil, r.err
-	}
-	return s, s.checkCounts()
-}
-
-func (s *shape) checkCounts() error {
-	switch {
-	case len(s.memories) != 1:
-		return contractf("the module has %d memories; a plugin has one of its own", len(s.memories))
-	case len(s.tables) > maxTables:
-		return host.Errorf(opLoad, abi.CodeLimit, "the module has %d tables; at most %d are allowed", len(s.tables), maxTables)
-	}
-	for i, t := range s.tables {
-		if t.min > maxTableEntries {
-			return host.Errorf(opLoad, abi.CodeLimit, "table %d of the module has %d entries; at most %d are allowed", i, t.min, maxTableEntries)
-		}
-	}
-	return nil
-}
-
-func (s *shape) parseSection(id byte, r *reader) {
-	switch id {
-	case 1:
-		for range r.count("types", maxTypes) {
-			s.types = append(s.types, r.signature())
-		}
-	case 2:
-		for range r.count("imports", maxImports) {
-			s.imports = append(s.imports, r.imported())
-		}
-	case 3:
-		for range r.count("functions", maxFunctions) {
-			s.funcs = append(s.funcs, r.u32("a function's type"))
-		}
-	case 4:
-		for range r.count("tables", maxTables) {
-			r.byte("a table's type")
-			s.tables = append(s.tables, r.limits())
-		}
-	case 5:
-		for range r.count("memories", 1) {
-			s.memories = append(s.memories, r.limits())
-		}
-	case 7:
-		for range r.count("exports", maxExports) {
-			name := r.name()
-			s.exports[name] = exported{kind: importKind(r.byte("an export's kind")), index: r.u32("an export's index")}
-		}
-	case 10:
-		for range r.count("function bodies", maxFunctions) {
-			r.body()
-		}
-	case 9, 11:
-		r.count("segments", maxSegments)
-	}
 }

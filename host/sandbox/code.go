@@ -4,29 +4,21 @@ package sandbox
 
 import (
 	"context"
-	"fmt"
 	"runtime/debug"
 	"time"
 
 	"github.com/tetratelabs/wazero"
 
-	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
 )
-
-// source is an admitted module before it is compiled.
-type source struct {
-	wasm  []byte
-	shape *shape
-}
 
 // code is one module's compiled form, shared by all guests of the same digest: two generations of a
 // plugin that differ in their settings alone compile once. Its fields are guarded by Engine.mu.
 type code struct {
 	engine *Engine
 	key    string
-	// src is dropped when it has been compiled.
-	src source
+	// wasm is the admitted module; it is dropped when it has been compiled.
+	wasm []byte
 	// refs counts the guests, instances and compilations that need it.
 	refs     int
 	compiled wazero.CompiledModule
@@ -79,11 +71,11 @@ func (c *code) compile(run *compilation) {
 	if err == nil {
 		e.log.Debug("compiled", "module", c.key, "took", time.Since(start))
 	} else {
-		run.err = host.Errorf(opLoad, abi.CodeContract, "the module does not compile: %w", err)
+		run.err = err
 	}
 	e.mu.Lock()
 	if err == nil {
-		c.compiled, c.src = compiled, source{}
+		c.compiled, c.wasm = compiled, nil
 	}
 	c.running = nil
 	e.mu.Unlock()
@@ -97,10 +89,18 @@ func (c *code) build() (compiled wazero.CompiledModule, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			c.engine.log.Error("the compiler panicked", "module", c.key, "panic", r, "stack", string(debug.Stack()))
-			err = fmt.Errorf("the compiler gave up: %v", r)
+			err = contractf("the module does not compile: the compiler gave up: %v", r)
 		}
 	}()
-	return c.engine.runtime.CompileModule(context.Background(), prepare(c.src.wasm, c.src.shape))
+	wasm, err := prepare(c.wasm)
+	if err != nil {
+		return nil, err
+	}
+	compiled, err = c.engine.runtime.CompileModule(context.Background(), wasm)
+	if err != nil {
+		return nil, contractf("the module does not compile: %w", err)
+	}
+	return compiled, nil
 }
 
 // release gives a reference back. With the last one the compiled code goes.

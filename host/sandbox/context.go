@@ -11,8 +11,7 @@ import (
 
 // guestContext is the context that wazero runs an instance's code with, made once for its life. It
 // carries the instance to the host functions without a look-up, and its Done is the instance's
-// interruption, which ends the instance as well as the call. It is never seen outside this package:
-// operations get the call's own context.
+// interruption. It is never seen outside this package: operations get the call's own context.
 type guestContext struct{ in *instance }
 
 var _ context.Context = (*guestContext)(nil)
@@ -22,7 +21,7 @@ type guestKey struct{}
 func (c *guestContext) Deadline() (time.Time, bool) { return time.Time{}, false }
 func (c *guestContext) Done() <-chan struct{}       { return c.in.interrupted }
 
-// Err returns context.Canceled, whatever the cause: wazero only wants to know that it is over.
+// Err returns context.Canceled, whatever the cause.
 func (c *guestContext) Err() error {
 	select {
 	case <-c.in.interrupted:
@@ -49,12 +48,15 @@ func instanceOf(ctx context.Context) *instance {
 	return in
 }
 
-// hostFunc is a function of the import module, with the instance that called it found already.
+// hostFunc is a function of an import module, with the instance that called it found already. A guest
+// that has been interrupted ends at the first one it calls.
 type hostFunc func(in *instance, mem api.Memory, stack []uint64)
 
 var _ api.GoModuleFunction = hostFunc(nil)
 
 // Call implements api.GoModuleFunction.
 func (f hostFunc) Call(ctx context.Context, mod api.Module, stack []uint64) {
-	f(instanceOf(ctx), mod.Memory(), stack)
+	in := instanceOf(ctx)
+	in.checkInterrupted()
+	f(in, mod.Memory(), stack)
 }

@@ -4,8 +4,8 @@
 // speaks the contract of package abi with a guest and host.Guest with the pipeline.
 //
 // A module goes through five steps. It is admitted (admit.go: its sections are read, its shape
-// bounded, its imports and exports compared with the contract), prepared (prepare.go: changed where
-// the host needs it changed before it is compiled), compiled (code.go: once per digest, at the first
+// bounded, its imports and exports compared with the contract), prepared (prepare.go: rewritten so
+// that it can be interrupted, and its tables bounded), compiled (code.go: once per digest, at the first
 // call where its manifest is known from before), pooled (pool.go: an instance serves one call at a
 // time) and, after each call, kept or thrown away (recycle.go).
 //
@@ -15,11 +15,12 @@
 // An instance is dropped after a crash, a limit, a deadline, a cancellation, a breach of the
 // contract, and after a call that grew its memory by more than recycleGrowth.
 //
-// What interruption promises, exactly: a guest that loops, sleeps or waits in an operation is ended
-// at its deadline or when its caller gives up. A guest that runs long without a loop and without
-// calling out (exponential recursion) is not: it runs to its own end, and as compiled code cannot be
-// pre-empted by Go's scheduler, it holds up the next garbage collection of the whole process. An
-// operation of the host that ignores its context holds its call in the same way.
+// What interruption promises, exactly: a guest is ended at its deadline or when its caller gives up,
+// whatever it does: loops, recursion, start functions, sleeping, waiting in an operation. Its code is
+// rewritten (package meter) to call the host every 0.1 to 1 ms or so; there the garbage collector gets
+// its turn too. The longest it can be away is one memory instruction over its whole memory, or one
+// operation of the host that ignores its context. Usage.Fuel is the rewriting's count: the same for
+// the same module and input, whatever the machine.
 //
 // What a guest gets beside the contract: wasi_snapshot_preview1 with the real clock, real randomness
 // and standard output and error that are lines of the plugin's log; no files, no environment, no

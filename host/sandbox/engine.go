@@ -72,7 +72,7 @@ func New(cfg Config) (*Engine, error) {
 		guests: map[*guest]struct{}{}, codes: map[string]*code{}, stop: make(chan struct{}),
 	}
 	e.budget = budget{limit: cfg.MemoryBudget, reclaim: e.reclaim}
-	rc := wazero.NewRuntimeConfig().WithCloseOnContextDone(true)
+	rc := wazero.NewRuntimeConfig()
 	if cfg.CacheDir != "" {
 		e.manifests.dir = filepath.Join(cfg.CacheDir, "manifests")
 		code := filepath.Join(cfg.CacheDir, "code")
@@ -99,6 +99,9 @@ func (e *Engine) offer(ctx context.Context) error {
 		return err
 	}
 	if err := offerGantry(ctx, e.runtime); err != nil {
+		return err
+	}
+	if err := offerMeter(ctx, e.runtime); err != nil {
 		return err
 	}
 	e.known = map[string]map[string]signature{}
@@ -168,7 +171,7 @@ func (e *Engine) Load(ctx context.Context, name, digest string, wasm []byte, lim
 	if err := s.checkMemory(name, lim.MemoryBytes); err != nil {
 		return nil, nil, err
 	}
-	g, err := e.adopt(name, digest, lim, source{wasm: wasm, shape: s})
+	g, err := e.adopt(name, digest, lim, wasm)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -202,7 +205,7 @@ func (e *Engine) manifestOf(ctx context.Context, g *guest, digest string) (*abi.
 }
 
 // adopt registers a guest and its code.
-func (e *Engine) adopt(name, digest string, lim host.Limits, src source) (*guest, error) {
+func (e *Engine) adopt(name, digest string, lim host.Limits, wasm []byte) (*guest, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
@@ -211,7 +214,7 @@ func (e *Engine) adopt(name, digest string, lim host.Limits, src source) (*guest
 	key := digest + "/" + preparation
 	c := e.codes[key]
 	if c == nil {
-		c = &code{engine: e, key: key, src: src}
+		c = &code{engine: e, key: key, wasm: wasm}
 		e.codes[key] = c
 	}
 	c.refs++

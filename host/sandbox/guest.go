@@ -57,7 +57,7 @@ func (g *guest) Call(ctx context.Context, c *host.GuestCall) (host.Output, host.
 	g.calls.Add(1)
 	start := time.Now()
 	out, err := in.call(ctx, &task{entry: c.Entry, arg: uint64(uint32(c.Index)), input: c.Input, border: c.Border, limits: lim})
-	usage := host.Usage{Wall: time.Since(start), PeakBytes: in.mem.size, Ops: in.ops}
+	usage := host.Usage{Wall: time.Since(start), Fuel: in.fuel, PeakBytes: in.mem.size, Ops: in.ops}
 	if host.CodeOf(err) == abi.CodeTrap {
 		g.traps.Add(1)
 		g.engine.log.Warn("plugin crashed", "plugin", g.name, "digest", g.digest, "error", err, "cause", errors.Unwrap(err))

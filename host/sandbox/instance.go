@@ -17,6 +17,7 @@ import (
 
 	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
+	"github.com/gantryhost/gantry/host/meter"
 )
 
 // The entries that only the runner uses, beside those of package host.
@@ -42,8 +43,11 @@ type instance struct {
 	mem       *memory
 	ctx       guestContext
 	functions map[host.Entry]api.Function
-	stdout    stream
-	stderr    stream
+	// left is the guest's count of fuel, nil until it is instantiated.
+	left    api.MutableGlobal
+	counter meter.Counter
+	stdout  stream
+	stderr  stream
 
 	// tenant is the only one it has served; fresh says that it has served none.
 	tenant    host.TenantID
@@ -62,6 +66,7 @@ type instance struct {
 	output   []byte
 	response []byte
 	fault    error
+	fuel     uint64
 	ops      int
 	events   int
 	lines    int
@@ -101,6 +106,7 @@ func (in *instance) start(ctx context.Context, compiled wazero.CompiledModule) (
 	in.begin(ctx, &task{entry: entryStart, limits: lim})
 	err = in.instantiate(compiled)
 	if err == nil {
+		in.left, _ = in.mod.ExportedGlobal(meter.ExportLeft).(api.MutableGlobal)
 		if initialize := in.mod.ExportedFunction(exportInitialize); initialize != nil {
 			err = initialize.CallWithStack(&in.ctx, in.stack[:])
 		}
@@ -118,7 +124,7 @@ func (in *instance) instantiate(compiled wazero.CompiledModule) (err error) {
 		}
 	}()
 	cfg := wazero.NewModuleConfig().WithName("").WithStartFunctions().WithArgs(in.guest.name).
-		WithStdout(&in.stdout).WithStderr(&in.stderr).WithRandSource(rand.Reader).
+		WithStdout(&in.stdout).WithStderr(&in.stderr).WithRandSource(randomness{in}).
 		WithSysWalltime().WithSysNanotime().WithNanosleep(in.sleep)
 	in.mod, err = in.guest.engine.runtime.InstantiateModule(experimental.WithMemoryAllocator(&in.ctx, in.mem), compiled, cfg)
 	return err
@@ -164,11 +170,17 @@ func (in *instance) begin(ctx context.Context, t *task) {
 	in.stdout.crash, in.stderr.crash = "", ""
 	in.mem.refused = refusedNothing
 	in.mem.limit = min(t.limits.MemoryBytes, in.guest.limits.MemoryBytes)
+	if in.left != nil {
+		in.left.Set(uint64(uint32(in.counter.Begin(0))))
+	}
 	in.deadline = in.arm(ctx, t.limits.Wall)
 }
 
 // finish disarms the interruption, says what err means and lets go of what belonged to the run.
 func (in *instance) finish(err error) error {
+	if in.left != nil {
+		in.fuel = in.counter.End(int32(uint32(in.left.Get())))
+	}
 	in.flush()
 	in.disarm()
 	err = in.verdict(err)
@@ -211,6 +223,25 @@ func (in *instance) sleep(ns int64) {
 	}
 }
 
+// checkInterrupted ends the call where it has been interrupted.
+func (in *instance) checkInterrupted() {
+	select {
+	case <-in.interrupted:
+		in.end(errInterrupted)
+	default:
+	}
+}
+
+// randomness is the guest's source of random bytes. A guest may ask for as many as its memory holds,
+// so an interruption is looked at in between.
+type randomness struct{ in *instance }
+
+// Read reads some of what is asked for; wazero comes back for the rest.
+func (r randomness) Read(p []byte) (int, error) {
+	r.in.checkInterrupted()
+	return rand.Read(p[:min(len(p), 1<<20)])
+}
+
 // close frees what the instance holds. No code of it may run any more.
 func (in *instance) close() {
 	var err error
@@ -246,8 +277,7 @@ func causeOf(ctxErr error) cause {
 
 // interruption ends a run from outside, once: the instance cannot be used after it.
 type interruption struct {
-	// interrupted is closed by interrupt. It is the Done of the guest's context, by which wazero
-	// makes the guest's loops end.
+	// interrupted is closed by interrupt. The guest's next tick or other call of the host sees it.
 	interrupted chan struct{}
 	// spoiled says that an interruption came when the run was over already.
 	spoiled bool

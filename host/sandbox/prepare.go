@@ -3,55 +3,45 @@
 package sandbox
 
 import (
-	"encoding/binary"
+	"context"
+	"runtime"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/gantryhost/gantry/host/meter"
+	"github.com/gantryhost/gantry/host/wasmbin"
 )
 
 // preparation names what prepare does to a module. It is part of the key under which compiled code
-// and manifests are kept: change it with every change of what prepare writes.
-const preparation = "t1"
+// and manifests are kept: change it with every change of what prepare or package meter writes.
+const preparation = "m1"
 
-// prepare returns the module as it will be compiled. Today that is the module with every table
-// bounded, because table.grow takes host memory that no memory limit counts: a table without a
-// maximum, or with a large one, gets maxTableEntries, at which table.grow answers -1 as it does at
-// any maximum. A module without such a table comes back as it is.
-func prepare(wasm []byte, s *shape) []byte {
-	for _, sec := range s.sections {
-		if sec.id != 4 || !s.growsTables() {
-			continue
-		}
-		body := boundTables(wasm[sec.body:sec.end])
-		out := make([]byte, 0, len(wasm)+len(body))
-		out = append(out, wasm[:sec.start]...)
-		out = append(out, sec.id)
-		out = binary.AppendUvarint(out, uint64(len(body)))
-		out = append(out, body...)
-		return append(out, wasm[sec.end:]...)
+// prepare returns the module as it will be compiled: metered, so that its code can be interrupted
+// anywhere and its fuel counted, and with every table bounded, because table.grow takes host memory
+// that no memory limit counts.
+func prepare(wasm []byte) ([]byte, error) {
+	m, err := wasmbin.Decode(wasm, accepted)
+	if err != nil {
+		return nil, err
 	}
-	return wasm
+	out, _, err := meter.Rewrite(m, meter.Options{Fuel: true, MaxTableEntries: maxTableEntries, Settings: accepted})
+	return out, err
 }
 
-func (s *shape) growsTables() bool {
-	for _, t := range s.tables {
-		if !t.hasMax || t.max > maxTableEntries {
-			return true
-		}
-	}
-	return false
+// offerMeter instantiates what a prepared module imports beside the contract.
+func offerMeter(ctx context.Context, r wazero.Runtime) error {
+	i32 := []api.ValueType{api.ValueTypeI32}
+	_, err := r.NewHostModuleBuilder(meter.ImportModule).NewFunctionBuilder().
+		WithGoModuleFunction(hostFunc(hostTick), i32, i32).Export(meter.ImportTick).Instantiate(ctx)
+	return err
 }
 
-// boundTables writes a table section anew; admission has read it without error before.
-func boundTables(body []byte) []byte {
-	r := &reader{data: body, end: len(body)}
-	n := r.count("tables", maxTables)
-	out := binary.AppendUvarint(nil, uint64(n))
-	for range n {
-		out = append(out, r.byte("a table's type"), 1)
-		t := r.limits()
-		if !t.hasMax || t.max > maxTableEntries {
-			t.max = maxTableEntries
-		}
-		out = binary.AppendUvarint(out, t.min)
-		out = binary.AppendUvarint(out, t.max)
-	}
-	return out
+// hostTick is where a guest that calls nothing else is interrupted (hostFunc sees to that), and where
+// the scheduler and the garbage collector get their turn.
+func hostTick(in *instance, _ api.Memory, stack []uint64) {
+	runtime.Gosched()
+	in.checkInterrupted()
+	next, _ := in.counter.Tick(int32(uint32(stack[0])))
+	stack[0] = uint64(uint32(next))
 }

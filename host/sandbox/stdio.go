@@ -47,8 +47,10 @@ type stream struct {
 	crash string
 }
 
-// Write never fails; it is called on the guest's own goroutine.
+// Write never fails; it is called on the guest's own goroutine. One call of the guest may lead to any
+// number of writes, so each looks for an interruption.
 func (s *stream) Write(p []byte) (int, error) {
+	s.in.checkInterrupted()
 	n := len(p)
 	for len(p) > 0 {
 		line, after, whole := bytes.Cut(p, []byte("\n"))

@@ -1,0 +1,144 @@
+// Copyright 2026 The Gantry Authors.
+
+package sandbox
+
+import (
+	"context"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gantryhost/gantry/abi"
+	"github.com/gantryhost/gantry/host"
+)
+
+// doubling is a tool that recurses twice at every level, sixty levels deep, without a loop.
+func doubling() *module {
+	self := len(contract) + 1
+	m := tool(i32c(60), call(self), i32c(2))
+	again := slices.Concat([]byte{0x20, 0}, i32c(1), []byte{0x6b}, call(self))
+	m.funcs = append(m.funcs, asmFunc{"", signature{i32, ""}, slices.Concat([]byte{0x20, 0, 0x04, 0x40}, again, again, []byte{0x0b})})
+	return m
+}
+
+// runaways are tools that would run for very long, each of another shape.
+func runaways() map[string]*module {
+	random := tool([]byte{0x03, 0x40}, i32c(0), i32c(pageBytes), call(len(contract)), drop, []byte{0x0c, 0, 0x0b, 0x00})
+	random.imports = []asmImport{{"wasi_snapshot_preview1", "random_get", signature{i32 + i32, i32}}}
+	loop := func(body ...[]byte) *module {
+		return tool([]byte{0x03, 0x40}, slices.Concat(body...), []byte{0x0c, 0, 0x0b, 0x00})
+	}
+	return map[string]*module{
+		"a loop":                   tool(forever, unreachable),
+		"recursion that doubles":   doubling(),
+		"a loop of filling memory": loop(i32c(0), i32c(1), i32c(pageBytes), []byte{0xfc, 0x0b, 0}),
+		"a loop of reading input":  loop(i32c(0), i32c(pageBytes), call(fnInput), drop),
+		"a loop of random bytes":   random,
+		"a loop of growing memory": loop(i32c(1), []byte{0x40, 0}, drop),
+	}
+}
+
+func TestRunawaysEndAtTheDeadline(t *testing.T) {
+	e := newEngine(t, Config{})
+	for name, m := range runaways() {
+		t.Run(name, func(t *testing.T) {
+			g := load(t, e, m.bytes(), host.Limits{})
+			_, u, err := g.Call(t.Context(), &host.GuestCall{Border: &border{}, Limits: host.Limits{Wall: 50 * time.Millisecond}})
+			wantCode(t, err, abi.CodeDeadline)
+			if u.Fuel == 0 {
+				t.Errorf("usage of a call that was ended: %+v", u)
+			}
+		})
+		t.Run(name+" ends when its caller gives up", func(t *testing.T) {
+			g := load(t, e, m.bytes(), host.Limits{})
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(30*time.Millisecond, cancel)
+			_, err := callTool(ctx, g, 0, "", nil)
+			wantCode(t, err, abi.CodeCancelled)
+		})
+	}
+}
+
+// A collection has to wait for every goroutine to stop at a safe place, and compiled code has none:
+// without ticks the first collection would end with the call.
+func TestARunawayDoesNotHoldUpTheCollector(t *testing.T) {
+	g := load(t, newEngine(t, Config{}), doubling().bytes(), host.Limits{})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		_, err := callTool(ctx, g, 0, "", nil)
+		done <- err
+	}()
+	for range 5 {
+		runtime.GC()
+	}
+	select {
+	case err := <-done:
+		t.Fatalf("the call ended by itself: %v", err)
+	default:
+	}
+	cancel()
+	wantCode(t, <-done, abi.CodeCancelled)
+}
+
+func TestFuelIsTheSameForTheSameCall(t *testing.T) {
+	g := load(t, newEngine(t, Config{}), echo().bytes(), host.Limits{})
+	fuel := func(input string) uint64 {
+		_, u, err := g.Call(t.Context(), &host.GuestCall{Tenant: "a", Input: []byte(input), Border: &border{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u.Fuel
+	}
+	first := fuel("abc")
+	for range 10 {
+		if got := fuel("abc"); got != first || got == 0 {
+			t.Errorf("got %d units, first %d", got, first)
+		}
+	}
+}
+
+func TestCodeIsBoundedAtLoad(t *testing.T) {
+	e := newEngine(t, Config{})
+	for name, tc := range map[string]struct {
+		m    *module
+		text string
+	}{
+		"blocks nested 1,100 deep": {
+			tool([]byte(strings.Repeat("\x02\x40", 1100)), []byte(strings.Repeat("\x0b", 1100)), i32c(2)),
+			"function 6 (exported as gantry_call): blocks are nested deeper than the 1000",
+		},
+		"a br_table of 30,000": {
+			tool([]byte{0x02, 0x40}, i32c(0), []byte{0x0e}, leb(30_000), make([]byte, 30_001), []byte{0x0b}, i32c(2)),
+			"30000 targets in a br_table; at most 20000",
+		},
+		"9,000 locals in 5,000 blocks": {
+			tool([]byte{localsMark, 1}, leb(9_000), []byte{0x7f}, []byte(strings.Repeat("\x02\x40\x0b", 5_000)), i32c(2)),
+			"their product may be at most",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			wasm := tc.m.bytes()
+			_, _, err := e.Load(t.Context(), "bomb", digestOf(wasm), wasm, host.Limits{})
+			wantCode(t, err, abi.CodeLimit)
+			if !strings.Contains(err.Error(), tc.text) {
+				t.Errorf("got %q, want %q in it", err, tc.text)
+			}
+		})
+	}
+	t.Run("a name that the host keeps", func(t *testing.T) {
+		wasm := changed(func(m *module) { m.exports = []asmExport{{"gantry_meter.left", 0, 6}} })
+		_, _, err := e.Load(t.Context(), "bad", digestOf(wasm), wasm, host.Limits{})
+		wantCode(t, err, abi.CodeContract)
+	})
+	t.Run("a select whose type the compiler would take for code", func(t *testing.T) {
+		wasm := tool(i32c(1), i32c(2), i32c(0), []byte{0x1c, 1, 0x63, 0x0f}).bytes()
+		_, _, err := e.Load(t.Context(), "bad", digestOf(wasm), wasm, host.Limits{})
+		wantCode(t, err, abi.CodeContract)
+		if !strings.Contains(err.Error(), "a select of type 0x63") {
+			t.Errorf("got %v", err)
+		}
+	})
+}
