@@ -161,17 +161,16 @@ static inline gantry_str gantry_next(gantry_str *rest) {
     const char *p = rest->at, *end = p + rest->len;
     while (p < end && gantry_space(*p)) p++;
     const char *from = p;
-    int depth = 0, quoted = 0;
+    int depth = 0;
     for (; p < end; p++) {
-        if (quoted) {
-            if (*p == '\\') p++;
-            else if (*p == '"') quoted = 0;
-        } else if (*p == '"') quoted = 1;
-        else if (*p == '{' || *p == '[') depth++;
-        else if (*p == '}' || *p == ']') depth--;
-        else if (depth == 0 && gantry_space(*p)) break;
+        char c = *p;
+        if (c == '"') for (p++; p < end && *p != '"'; p++) p += *p == '\\';
+        else if (c == '{' || c == '[') depth++;
+        else if (c == '}' || c == ']') depth--;
+        else if (depth == 0 && gantry_space(c)) break;
+        else continue;
         if (depth < 0) break;
-        if (depth == 0 && !quoted && (*p == '"' || *p == '}' || *p == ']')) { p++; break; }
+        if (depth == 0) { p++; break; }
     }
     if (p > end) p = end;
     *rest = (gantry_str){p, (unsigned)(end - p)};
@@ -221,9 +220,14 @@ static inline gantry_str gantry_string(gantry_str value) {
     gantry_str in = gantry_inside(value);
     char *out = gantry_alloc(in.len + 3), *to = out; /* only a broken escape is shorter than what it stands for */
     for (const char *p = in.at, *end = p + in.len; p < end;) {
-        char c = *p++;
-        if (c != '\\' || p == end) { *to++ = c; continue; }
-        switch (c = *p++) {
+        const char *from = p;
+        while (p < end && *p != '\\') p++;
+        gantry_copy(to, from, (unsigned)(p - from));
+        to += p - from;
+        if (end - p < 2) break;
+        char c = p[1];
+        p += 2;
+        switch (c) {
         case 'b': *to++ = '\b'; break;
         case 'f': *to++ = '\f'; break;
         case 'n': *to++ = '\n'; break;
