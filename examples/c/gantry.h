@@ -6,8 +6,8 @@
  *
  * Three rules. A pointer and a length always name bytes of the plugin's own memory; one that reaches
  * outside ends the call with PLUGIN_CRASHED. The host copies, in both directions, before a function
- * returns: a buffer may be used again at once. An instance may serve another call of the same tenant
- * afterwards, so what a call allocates is given back by gantry_begin at the start of the next one.
+ * returns: a buffer may be used again at once. An instance may serve another call afterwards, so what
+ * a call allocates is given back by gantry_begin at the start of the next one.
  */
 #ifndef GANTRY_H
 #define GANTRY_H

@@ -4,8 +4,8 @@
 // much JSON as a small tool needs. The names, the numbers and their meaning are those of package abi.
 //
 // Build with --use abort=assembly/gantry/crash: the compiler's own way to end imports a function
-// that this host does not offer. An instance may serve another call of the same tenant afterwards:
-// keep nothing in globals that the next call should not see.
+// that this host does not offer. An instance may serve another call afterwards, or not: keep nothing
+// in globals that the next call should see, or should not.
 
 @external("gantry", "input") declare function hostInput(ptr: usize, cap: u32): u32;
 @external("gantry", "output") declare function hostOutput(ptr: usize, len: u32): void;

@@ -4,7 +4,7 @@
 //! as a small tool needs. A larger one takes serde_json instead of the functions below `json`.
 //!
 //! The names, the numbers and their meaning are those of package abi. An instance may serve another
-//! call of the same tenant afterwards: keep nothing in statics that the next call should not see.
+//! call afterwards, or not: keep nothing in statics that the next call should see, or should not.
 
 #![allow(dead_code)] // a plugin uses of this file what it needs
 
