@@ -27,6 +27,7 @@ type layer struct {
 // and cmd/host joins them.
 var services = []string{
 	"host/keys", "host/kv", "host/files", "host/egress", "host/journal", "host/sandbox",
+	"host/extismrun",
 }
 
 var words = []string{"abi", "host"}
@@ -62,7 +63,7 @@ func serviceLayers() []layer {
 	var out []layer
 	for _, s := range services {
 		out = append(out, layer{s, []string{"abi", "host", "host/store", s}, "a service stands alone on the store"})
-		if s == "host/sandbox" {
+		if s == "host/sandbox" || s == "host/extismrun" {
 			out[len(out)-1].May = append(out[len(out)-1].May, "host/wasmbin", "host/meter")
 		}
 	}
@@ -77,7 +78,9 @@ var homes = []struct {
 	Module string
 	Home   []string
 }{
-	{"github.com/tetratelabs/wazero", []string{"host/sandbox", "bench"}},
+	{"github.com/tetratelabs/wazero", []string{"host/sandbox", "host/extismrun", "bench"}},
+	{"github.com/extism/go-sdk", []string{"host/extismrun", "bench"}},
+	{"github.com/gobwas/glob", []string{"host/extismrun"}},
 	{"github.com/dgraph-io/badger", []string{"host/store/badgerstore"}},
 	{"github.com/gofiber/fiber", []string{"host/web", "bench"}},
 	{"github.com/valyala/fasthttp", []string{"host/web", "bench"}},

@@ -10,11 +10,13 @@ import (
 	"log/slog"
 	"maps"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
 	"github.com/gantryhost/gantry/host/egress"
+	"github.com/gantryhost/gantry/host/extismrun"
 	"github.com/gantryhost/gantry/host/files"
 	"github.com/gantryhost/gantry/host/invoke"
 	"github.com/gantryhost/gantry/host/journal"
@@ -41,6 +43,7 @@ type app struct {
 	keys     *keys.Service
 	egress   *egress.Service
 	engine   *sandbox.Engine
+	extism   *extismrun.Engine
 	registry *registry.Registry
 	journal  *journal.Journal
 	pipeline *invoke.Pipeline
@@ -129,23 +132,36 @@ func (a *app) openServices(context.Context) error {
 	return nil
 }
 
-// openPlugins opens the sandbox and the registry above it.
+// extismShare is the part of the plugins' memory that those built with Extism's kits may hold: the
+// two runners count for themselves, and together they keep to what the operator gave.
+const extismShare = 4
+
+// openPlugins opens the runners and the registry above them.
 func (a *app) openPlugins(context.Context) error {
 	var err error
 	if a.engine, err = sandbox.New(sandbox.Config{
 		CacheDir:     a.s.Cache,
-		MemoryBudget: int64(a.s.Memory),
+		MemoryBudget: int64(a.s.Memory) - int64(a.s.Memory)/extismShare,
 		Defaults:     host.Limits{Wall: a.s.CallLimit},
 		Logger:       a.log,
 	}); err != nil {
 		return err
 	}
 	a.onClose("sandbox", a.engine.Close)
+	if a.extism, err = extismrun.New(extismrun.Config{
+		CacheDir: filepath.Join(a.s.Cache, "extism"),
+		MemoryBudget: int64(a.s.Memory) / extismShare,
+		Defaults:     host.Limits{Wall: a.s.CallLimit},
+		Logger:       a.log,
+	}); err != nil {
+		return err
+	}
+	a.onClose("extism", a.extism.Close)
 	if a.registry, err = registry.Open(registry.Config{
 		Dir:        a.s.Plugins,
 		Embedded:   plugins.FS(),
 		HistoryDir: a.dir.join("versions"),
-		Loader:     loader{a.engine},
+		Loader:     loader{a.engine, a.extism},
 		Lookup:     os.LookupEnv,
 		Logger:     a.log,
 	}); err != nil {
@@ -155,13 +171,21 @@ func (a *app) openPlugins(context.Context) error {
 	return nil
 }
 
-// loader makes the sandbox a registry.Loader, and refuses rights that could not be enforced.
-type loader struct{ engine *sandbox.Engine }
+// loader makes the runners one registry.Loader, and refuses rights that could not be enforced.
+type loader struct {
+	engine *sandbox.Engine
+	extism *extismrun.Engine
+}
 
-// Load checks the operator's grants and loads the module.
+// Load checks the operator's grants and loads the module with the runner it was built for.
 func (l loader) Load(ctx context.Context, art *registry.Artifact) (host.Guest, *abi.Manifest, error) {
 	if err := egress.CheckRights(&art.Settings.Grants); err != nil {
 		return nil, nil, fmt.Errorf("grants: %w", err)
+	}
+	if extismrun.Detect(art.Wasm) {
+		return l.extism.Load(ctx, extismrun.Artifact{
+			Name: art.Name, Digest: art.Digest, Wasm: art.Wasm, Config: art.Settings.Config, Limits: art.Settings.Limits,
+		})
 	}
 	return l.engine.Load(ctx, art.Name, art.Digest, art.Wasm, art.Settings.Limits)
 }

@@ -1,0 +1,168 @@
+// Copyright 2026 The Gantry Authors.
+
+package extismrun
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/gantryhost/gantry/abi"
+	"github.com/gantryhost/gantry/host"
+)
+
+const (
+	opNew  = "extismrun.New"
+	opLoad = "extismrun.Load"
+	opCall = "extismrun.Call"
+
+	pageBytes = 64 << 10
+)
+
+// Config says how an Engine works. The zero value is usable.
+type Config struct {
+	// CacheDir keeps compiled code across restarts. It is made where it is missing, and must be
+	// writable by the host alone: what lies there is run. Empty keeps nothing.
+	CacheDir string
+	// Defaults fill the zero fields of a plugin's limits. Their own zero fields mean: Wall 60 s,
+	// MemoryBytes 256 MiB, OutputBytes 8 MiB, InputBytes 4 MiB, Ops 10,000, Concurrency MaxInstances.
+	// Events and EgressBytes are not the runner's business.
+	Defaults host.Limits
+	// MaxInstances bounds the instances of one plugin, and so its Concurrency. 0 means 16.
+	MaxInstances int
+	// MemoryBudget bounds, in bytes, the linear memory of all instances together. 0 means 1 GiB.
+	MemoryBudget int64
+	// IdleAfter is how long an unused instance is kept. 0 means one minute.
+	IdleAfter time.Duration
+	// InitTimeout bounds the start function of one instance and, at Load, its describe. 0 means 10 s.
+	// Compiling is not part of it.
+	InitTimeout time.Duration
+	// Logger hears of crashes, and what a plugin logs outside of calls. Nil means slog.Default.
+	Logger *slog.Logger
+}
+
+// Engine loads and runs plugins. All methods may be called concurrently.
+type Engine struct {
+	cfg    Config
+	log    *slog.Logger
+	budget budget
+
+	mu     sync.Mutex
+	closed bool
+	guests map[*guest]struct{}
+
+	stop    chan struct{}
+	workers sync.WaitGroup
+}
+
+// New makes an engine. Close ends it. The error is of CodeInvalidArg and names the field, or of
+// CodeInternal where the cache folder cannot be made.
+func New(cfg Config) (*Engine, error) {
+	if err := checkLimits(opNew, cfg.Defaults); err != nil {
+		return nil, err
+	}
+	if cfg.MaxInstances < 0 || cfg.MemoryBudget < 0 || cfg.IdleAfter < 0 || cfg.InitTimeout < 0 {
+		return nil, host.Errorf(opNew, abi.CodeInvalidArg, "MaxInstances, MemoryBudget, IdleAfter and InitTimeout must not be negative")
+	}
+	cfg.MaxInstances = cmp.Or(cfg.MaxInstances, 16)
+	cfg.MemoryBudget = cmp.Or(cfg.MemoryBudget, 1<<30)
+	cfg.IdleAfter = cmp.Or(cfg.IdleAfter, time.Minute)
+	cfg.InitTimeout = cmp.Or(cfg.InitTimeout, 10*time.Second)
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	cfg.Defaults = fillLimits(cfg.Defaults, host.Limits{
+		Wall: time.Minute, MemoryBytes: 256 << 20, OutputBytes: 8 << 20, InputBytes: 4 << 20,
+		Ops: 10_000, Concurrency: cfg.MaxInstances,
+	})
+	if cfg.CacheDir != "" {
+		if err := os.MkdirAll(cfg.CacheDir, 0o700); err != nil {
+			return nil, host.E(opNew, abi.CodeInternal, err)
+		}
+	}
+	e := &Engine{cfg: cfg, log: cfg.Logger, guests: map[*guest]struct{}{}, stop: make(chan struct{})}
+	e.budget = budget{limit: cfg.MemoryBudget, reclaim: e.reclaim}
+	e.workers.Go(e.sweep)
+	return e, nil
+}
+
+func (e *Engine) adopt(g *guest) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return host.Errorf(opLoad, abi.CodeUnavailable, "the runner of Extism plugins is closed")
+	}
+	e.guests[g] = struct{}{}
+	return nil
+}
+
+func (e *Engine) forget(g *guest) {
+	e.mu.Lock()
+	delete(e.guests, g)
+	e.mu.Unlock()
+}
+
+func (e *Engine) all() []*guest {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	out := make([]*guest, 0, len(e.guests))
+	for g := range e.guests {
+		out = append(out, g)
+	}
+	return out
+}
+
+// sweep closes instances that nobody has used for a while.
+func (e *Engine) sweep() {
+	t := time.NewTicker(max(e.cfg.IdleAfter/4, time.Millisecond))
+	defer t.Stop()
+	for {
+		select {
+		case <-e.stop:
+			return
+		case now := <-t.C:
+			for _, g := range e.all() {
+				g.pool.closeIdle(now.Add(-e.cfg.IdleAfter))
+			}
+		}
+	}
+}
+
+// reclaim closes idle instances, those of the plugin whose oldest has been idle longest. It is true
+// where there was one.
+func (e *Engine) reclaim() bool {
+	var oldest *guest
+	var since time.Time
+	for _, g := range e.all() {
+		if t, ok := g.pool.oldestIdle(); ok && (oldest == nil || t.Before(since)) {
+			oldest, since = g, t
+		}
+	}
+	if oldest == nil {
+		return false
+	}
+	oldest.pool.closeIdle(since)
+	return true
+}
+
+// Close closes every guest as its Close does. Loading fails from here on. Closing again does nothing.
+func (e *Engine) Close(ctx context.Context) error {
+	e.mu.Lock()
+	if e.closed {
+		e.mu.Unlock()
+		return nil
+	}
+	e.closed = true
+	e.mu.Unlock()
+	close(e.stop)
+	var errs []error
+	for _, g := range e.all() {
+		errs = append(errs, g.Close(ctx))
+	}
+	e.workers.Wait()
+	return errors.Join(errs...)
+}

@@ -1,0 +1,132 @@
+// Copyright 2026 The Gantry Authors.
+
+package extismrun
+
+import (
+	"sync/atomic"
+
+	"github.com/tetratelabs/wazero/experimental"
+)
+
+// memories are the linear memories of one instance: Extism's kernel's, which holds inputs, outputs
+// and what crosses the border, and the plugin's own. They are used by the goroutine of the
+// instance's call only.
+type memories struct {
+	budget *budget
+	// limit bounds all of them together, each bounds one of them; 0 does not.
+	limit, each int64
+	used        int64
+	kernel      *linear
+	own         *linear
+}
+
+var _ experimental.MemoryAllocator = (*memories)(nil)
+
+// Allocate implements experimental.MemoryAllocator. The SDK makes the kernel's memory first.
+func (m *memories) Allocate(_, _ uint64) experimental.LinearMemory {
+	l := &linear{of: m}
+	if m.kernel == nil {
+		m.kernel = l
+	} else {
+		m.own = l
+	}
+	return l
+}
+
+// clear forgets the refusals of the call before.
+func (m *memories) clear() {
+	for _, l := range []*linear{m.kernel, m.own} {
+		if l != nil {
+			l.refused = refusedNothing
+		}
+	}
+}
+
+// refusal says which bound was met. One of the kernel's makes a call's input or answer wrong without
+// anybody noticing, so it counts always; the plugin itself may live with one of its own.
+func (m *memories) refusal(crashed bool) refusal {
+	if m.kernel != nil && m.kernel.refused != refusedNothing {
+		return m.kernel.refused
+	}
+	if crashed && m.own != nil {
+		return m.own.refused
+	}
+	return refusedNothing
+}
+
+// release gives back what the memories hold, once no code can run any more.
+func (m *memories) release() {
+	m.budget.give(m.used)
+	m.used, m.kernel, m.own = 0, nil, nil
+}
+
+type refusal int
+
+const (
+	refusedNothing refusal = iota
+	refusedByLimit
+	refusedByBudget
+)
+
+// linear is one linear memory.
+type linear struct {
+	of      *memories
+	bytes   []byte
+	refused refusal
+}
+
+var _ experimental.LinearMemory = (*linear)(nil)
+
+// Reallocate gives the memory size bytes, or nil where a limit is met.
+func (l *linear) Reallocate(size uint64) []byte {
+	m := l.of
+	grow := int64(size) - int64(len(l.bytes))
+	switch {
+	case grow <= 0:
+		return l.bytes
+	case m.each > 0 && int64(size) > m.each, m.used+grow > m.limit:
+		l.refused = refusedByLimit
+		return nil
+	case !m.budget.take(grow):
+		l.refused = refusedByBudget
+		return nil
+	}
+	m.used += grow
+	if size <= uint64(cap(l.bytes)) {
+		l.bytes = l.bytes[:size]
+		return l.bytes
+	}
+	// Growing page by page would copy the memory as often. Twice as much, untouched, costs address
+	// space alone.
+	bytes := make([]byte, size, max(size, min(2*uint64(len(l.bytes)), uint64(m.limit))))
+	copy(bytes, l.bytes)
+	l.bytes = bytes
+	return bytes
+}
+
+// Free does nothing: a plugin can close itself in the middle of its own call. The instance calls
+// memories.release when no code can run any more.
+func (l *linear) Free() {}
+
+// budget is the memory that all instances of an engine may hold together.
+type budget struct {
+	used  atomic.Int64
+	limit int64
+	// reclaim frees what it can of idle instances' memory and tells whether it freed any.
+	reclaim func() bool
+}
+
+// take takes n bytes, if it has to by giving up idle instances.
+func (b *budget) take(n int64) bool {
+	for {
+		if b.used.Add(n) <= b.limit {
+			return true
+		}
+		b.used.Add(-n)
+		if !b.reclaim() {
+			return false
+		}
+	}
+}
+
+func (b *budget) give(n int64) { b.used.Add(-n) }
