@@ -82,6 +82,9 @@ func (b *body) rewrite() (wasmbin.Code, error) {
 	if err := cmp.Or(b.err, w.Err()); err != nil {
 		return wasmbin.Code{}, err
 	}
+	if err := b.nested(w.Depth()); err != nil {
+		return wasmbin.Code{}, err
+	}
 	b.copyTo(len(old.Body))
 	b.close()
 	n := uint32(1)

@@ -64,6 +64,8 @@ type rewriter struct {
 	report Report
 	// imported is how many functions were imported before; those above move up by one.
 	imported uint32
+	// squares is the sum of the squares of the functions' depths.
+	squares int
 	// left, refill and charge are indices in the rewritten module.
 	left, refill, charge uint32
 }
@@ -164,6 +166,15 @@ func (w *rewriter) codes() error {
 		}
 		w.m.Codes[i] = out
 		w.report.Functions++
+	}
+	return nil
+}
+
+// nested adds up how deep functions are nested.
+func (w *rewriter) nested(depth int) error {
+	w.squares += depth * depth
+	if limit := w.opts.Settings.Limits.Filled().NestingSquares; w.squares > limit {
+		return host.Errorf(op, abi.CodeLimit, "with it too many functions of the module nest blocks deep: the squares of their depths are %d together, and at most %d are allowed", w.squares, limit)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ package meter_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -233,7 +234,11 @@ func TestNothingOfTheGuestChanges(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
-	deep := asm{fns: []fn{{name: "run", body: cat([]byte(strings.Repeat("\x02\x40", 1001)), []byte(strings.Repeat("\x0b", 1001)))}}}
+	deep := asm{fns: []fn{{name: "run", body: cat([]byte(strings.Repeat("\x02\x40", 5001)), []byte(strings.Repeat("\x0b", 5001)))}}}
+	var many asm
+	for i := range 20 {
+		many.fns = append(many.fns, fn{name: fmt.Sprint("run", i), body: cat([]byte(strings.Repeat("\x02\x40", 4900)), []byte(strings.Repeat("\x0b", 4900)))})
+	}
 	for _, tc := range []struct {
 		name string
 		wasm []byte
@@ -242,7 +247,8 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"an import with the host's name", asm{imports: []wasmbin.Import{{Module: "gantry_meter", Name: "tick"}}}.bytes(), abi.CodeContract, "imports gantry_meter.tick"},
 		{"an export with the host's prefix", asm{fns: []fn{{name: "gantry_meter.left"}}}.bytes(), abi.CodeContract, "exports gantry_meter.left"},
-		{"blocks nested too deep, with the function's name", deep.bytes(), abi.CodeLimit, "function 0 (exported as run): blocks are nested deeper than the 1000"},
+		{"blocks nested too deep, with the function's name", deep.bytes(), abi.CodeLimit, "function 0 (exported as run): blocks are nested deeper than the 5000"},
+		{"many functions nested deep", many.bytes(), abi.CodeLimit, "function 16 (exported as run16)"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			_, _, err := rewrite(tc.wasm, meter.Options{})

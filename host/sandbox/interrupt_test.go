@@ -106,9 +106,9 @@ func TestCodeIsBoundedAtLoad(t *testing.T) {
 		m    *module
 		text string
 	}{
-		"blocks nested 1,100 deep": {
-			tool([]byte(strings.Repeat("\x02\x40", 1100)), []byte(strings.Repeat("\x0b", 1100)), i32c(2)),
-			"function 6 (exported as gantry_call): blocks are nested deeper than the 1000",
+		"blocks nested 5,100 deep": {
+			tool([]byte(strings.Repeat("\x02\x40", 5100)), []byte(strings.Repeat("\x0b", 5100)), i32c(2)),
+			"function 6 (exported as gantry_call): blocks are nested deeper than the 5000",
 		},
 		"a br_table of 30,000": {
 			tool([]byte{0x02, 0x40}, i32c(0), []byte{0x0e}, leb(30_000), make([]byte, 30_001), []byte{0x0b}, i32c(2)),

@@ -60,7 +60,12 @@ type Limits struct {
 	BodyBytes      int // 1 MiB, one function
 	Locals         int // 10,000, one function
 	TotalLocals    int // 4,000,000, all functions
-	Nesting        int // 1,000 blocks within each other
+	// Nesting bounds how deep blocks lie within each other. Go's compiler opens one for every place
+	// where a function may be resumed, so a long function has thousands. 5,000
+	Nesting int
+	// NestingSquares bounds the sum of the squares of all functions' depths, which is what the compiler's
+	// time for deep functions grows with. 400,000,000
+	NestingSquares int
 	BranchTargets  int // 20,000 in one br_table
 	// LocalBlocks bounds locals times blocks of one function, since a compiler may have to join every
 	// local at every block. 20,000,000
@@ -77,7 +82,7 @@ func (l Limits) Filled() Limits {
 		{&l.Functions, 100_000}, {&l.Tables, 16}, {&l.TableEntries, 100_000}, {&l.Globals, 20_000},
 		{&l.Exports, 20_000}, {&l.Tags, 1_000}, {&l.Elements, 10_000}, {&l.ElementEntries, 1_000_000},
 		{&l.DataSegments, 100_000}, {&l.CustomSections, 1_000}, {&l.BodyBytes, 1 << 20}, {&l.Locals, 10_000},
-		{&l.TotalLocals, 4_000_000}, {&l.Nesting, 1_000}, {&l.BranchTargets, 20_000}, {&l.LocalBlocks, 20_000_000},
+		{&l.TotalLocals, 4_000_000}, {&l.Nesting, 5_000}, {&l.NestingSquares, 400_000_000}, {&l.BranchTargets, 20_000}, {&l.LocalBlocks, 20_000_000},
 	} {
 		if *f.field == 0 {
 			*f.field = f.value

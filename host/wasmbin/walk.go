@@ -17,6 +17,7 @@ type Instr struct {
 type Walker struct {
 	r     reader
 	depth int
+	most  int
 	set   Settings
 
 	locals uint64
@@ -68,11 +69,15 @@ func (w *Walker) Next(in *Instr) bool {
 // Err is the mistake or limit at which the walk ended, or nil.
 func (w *Walker) Err() error { return w.r.err }
 
+// Depth is how deep the blocks of what has been read lie within each other.
+func (w *Walker) Depth() int { return w.most }
+
 // nest follows the blocks.
 func (w *Walker) nest(code Op) {
 	switch code {
 	case OpBlock, OpLoop, OpIf, OpTryTable:
 		w.depth++
+		w.most = max(w.most, w.depth)
 		w.blocks++
 		lim := &w.set.Limits
 		switch {
