@@ -170,15 +170,15 @@ func TestSpecificationRunsTheSame(t *testing.T) {
 				t.Fatalf("%d files, %v", len(files), err)
 			}
 			var n tally
-			for _, f := range files {
-				n.run(t, f)
+			for i := 0; i < len(files); i += sampling {
+				n.run(t, files[i])
 			}
 			t.Logf("%d commands the same, %d different, %d skipped, %d modules refused", n.same, n.different, n.skipped, n.refused)
 			sum.same += n.same
 			sum.refused += n.refused
 		})
 	}
-	if sum.same < 20_000 {
+	if sum.same < 60_000/sampling/3 {
 		t.Errorf("only %d commands ran both ways", sum.same)
 	}
 }

@@ -1,0 +1,9 @@
+// Copyright 2026 The Gantry Authors.
+
+//go:build race
+
+package meter_test
+
+// sampling is of how many files of the large suites one is run: the race detector makes them slow and
+// finds the same in a part.
+const sampling = 6
