@@ -17,7 +17,7 @@ import (
 )
 
 func TestRunawayCallsEnd(t *testing.T) {
-	p := loadGuest(t, Config{}, host.Limits{}, "")
+	p := sharedGuest(t)
 	for _, tool := range []string{"loop", "recurse", "hostloop", "sleep"} {
 		t.Run(tool+" at its limit", func(t *testing.T) {
 			c := &host.GuestCall{Tenant: "acme", Border: &border{}, Limits: host.Limits{Wall: 150 * time.Millisecond}}
@@ -114,7 +114,7 @@ func TestLimits(t *testing.T) {
 
 // TestFaults is what the plugins of Extism's SDK do silently, or what they leave behind.
 func TestFaults(t *testing.T) {
-	p := loadGuest(t, Config{}, host.Limits{OutputBytes: 1 << 40}, "")
+	p := sharedGuest(t)
 	for _, f := range []struct {
 		does, tool, input string
 		code              abi.Code
@@ -130,15 +130,13 @@ func TestFaults(t *testing.T) {
 		{"returns without an answer", "silent", "", abi.CodeContract, "without an answer"},
 	} {
 		t.Run("one that "+f.does, func(t *testing.T) {
-			p.text(t, "count", "")
-			_, _, err := p.do(t.Context(), f.tool, f.input)
+			before := p.text(t, "count", "")
+			c := &host.GuestCall{Tenant: "acme", Border: &border{}, Limits: host.Limits{OutputBytes: 1 << 40}}
+			_, _, err := p.with(t.Context(), c, f.tool, f.input)
 			wantCode(t, err, f.code, f.says)
-			want := "1"
-			if f.code == abi.CodeContract {
-				want = "2"
-			}
-			if got := p.text(t, "count", ""); got != want && f.code != abi.CodeContract {
-				t.Errorf("count is %s, want %s: the broken instance serves on", got, want)
+			fresh := p.text(t, "count", "") == "1"
+			if f.code == abi.CodeContract && fresh || f.code != abi.CodeContract && !fresh {
+				t.Errorf("count was %s and begins anew: %v", before, fresh)
 			}
 		})
 	}
@@ -152,10 +150,10 @@ func TestFaults(t *testing.T) {
 	})
 }
 
-// change makes another module of the Go guest.
+// change makes another module of a small plugin of Extism's.
 func change(t *testing.T, f func(m *wasmbin.Module)) []byte {
 	t.Helper()
-	m, err := wasmbin.Decode(goGuest(t), wasmbin.Settings{})
+	m, err := wasmbin.Decode(sdkWasm(t, "fail"), wasmbin.Settings{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,38 +180,34 @@ func TestLoadRefuses(t *testing.T) {
 		says string
 	}{
 		{"what is no module", []byte("hello"), abi.CodeContract, "not a Wasm module"},
-		{"a function of Extism's that is unknown", change(t, rename("var_get", envModule, "var_list")), abi.CodeContract, "extism:host/env.var_list"},
-		{"a function of another application", change(t, rename("var_get", userModule, "lookup")), abi.CodeContract, "extism:host/user.lookup"},
-		{"another module", change(t, rename("var_get", "env", "f")), abi.CodeContract, "imports env.f"},
-		{"the runner's own names", change(t, rename("var_get", ownModule, "output_set")), abi.CodeContract, "gantry_extism.output_set"},
-		{"the meter's names", change(t, rename("var_get", "gantry_meter", "tick")), abi.CodeContract, "gantry_meter.tick"},
-		{"an unknown function of WASI", change(t, rename("sched_yield", wasiModule, "sched_magic")), abi.CodeContract, "sched_magic"},
-		{"a function with another type", change(t, rename("output_set", envModule, "free")), abi.CodeContract, "free"},
+		{"a function of Extism's that is unknown", change(t, rename("error_set", envModule, "var_list")), abi.CodeContract, "extism:host/env.var_list"},
+		{"a function of another application", change(t, rename("error_set", userModule, "lookup")), abi.CodeContract, "extism:host/user.lookup"},
+		{"another module", change(t, rename("error_set", "env", "f")), abi.CodeContract, "imports env.f"},
+		{"the runner's own names", change(t, rename("error_set", ownModule, "output_set")), abi.CodeContract, "gantry_extism.output_set"},
+		{"the meter's names", change(t, rename("error_set", "gantry_meter", "tick")), abi.CodeContract, "gantry_meter.tick"},
+		{"an unknown function of WASI", change(t, rename("error_set", wasiModule, "sched_magic")), abi.CodeContract, "sched_magic"},
+		{"a function with another type", change(t, rename("error_set", envModule, "length")), abi.CodeContract, "length"},
 		{"a memory that is not its own", change(t, func(m *wasmbin.Module) {
 			m.Imports = append(m.Imports, wasmbin.Import{Module: envModule, Name: "memory", Kind: wasmbin.ExternMemory, Memory: m.Memories[0]})
 			m.Memories = nil
 		}), abi.CodeContract, "not a function"},
 		{"a start function without end", change(t, func(m *wasmbin.Module) {
-			for _, ex := range m.Exports {
-				if ex.Name == "loop" {
-					loop := uint32(len(m.Funcs)) + m.ImportedFuncs()
-					m.Types = append(m.Types, wasmbin.FuncType{})
-					m.Funcs = append(m.Funcs, uint32(len(m.Types)-1))
-					m.Codes = append(m.Codes, wasmbin.Code{Body: []byte{0x03, 0x40, 0x0c, 0, 0x0b, 0x0b}})
-					m.Start = &loop
-				}
-			}
+			loop := uint32(len(m.Funcs)) + m.ImportedFuncs()
+			m.Types = append(m.Types, wasmbin.FuncType{})
+			m.Funcs = append(m.Funcs, uint32(len(m.Types)-1))
+			m.Codes = append(m.Codes, wasmbin.Code{Body: []byte{0x03, 0x40, 0x0c, 0, 0x0b, 0x0b}})
+			m.Start = &loop
 		}), abi.CodeContract, "did not finish starting"},
 	} {
 		t.Run(f.what, func(t *testing.T) {
-			_, _, err := e.Load(t.Context(), Artifact{Name: "plug", Digest: digest(f.wasm), Wasm: f.wasm, Config: declare("", "echo")})
+			_, _, err := e.Load(t.Context(), Artifact{Name: "plug", Digest: digest(f.wasm), Wasm: f.wasm, Config: declare("", "run_test")})
 			wantCode(t, err, f.code, f.says)
 		})
 	}
 	t.Run("a module whose tools nobody has named, and names what there is", func(t *testing.T) {
-		wasm := sdkWasm(t, "count_vowels")
+		wasm := sdkWasm(t, "fail")
 		_, _, err := e.Load(t.Context(), Artifact{Name: "vowels", Digest: digest(wasm), Wasm: wasm})
-		wantCode(t, err, abi.CodeContract, "count_vowels")
+		wantCode(t, err, abi.CodeContract, "it has run_test")
 		wantCode(t, err, abi.CodeContract, "vowels.yaml")
 	})
 	t.Run("a tool that is no function of the module", func(t *testing.T) {
@@ -267,7 +261,7 @@ func TestDetect(t *testing.T) {
 // FuzzPrepare: whatever the bytes are, there is a module or an error, and Detect agrees with it.
 func FuzzPrepare(f *testing.F) {
 	f.Add([]byte("\x00asm\x01\x00\x00\x00"))
-	for _, name := range []string{"count_vowels", "alloc", "hello"} {
+	for _, name := range []string{"fail", "alloc", "hello", "input_offset"} {
 		f.Add(sdkWasm(f, name))
 	}
 	f.Fuzz(func(t *testing.T, wasm []byte) {

@@ -29,7 +29,7 @@ func web(f func(ctx context.Context, req *abi.FetchRequest) (*abi.FetchResponse,
 }
 
 func TestRequests(t *testing.T) {
-	p := loadGuest(t, Config{}, host.Limits{}, "")
+	p := sharedGuest(t)
 	fetch := func(p *plugin, b *border, tool, input string, lim host.Limits) (string, host.Usage, error) {
 		out, u, err := p.with(t.Context(), &host.GuestCall{Tenant: "acme", Border: b, Limits: lim}, tool, input)
 		return string(out.Data), u, err

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,8 +35,55 @@ var scratch = sync.OnceValue(func() string {
 	return dir
 })
 
+// shared is the guest with every export declared and the default limits: most tests need no other.
+var shared = sync.OnceValues(func() (*plugin, error) {
+	wasm, err := guestWasm()
+	if err != nil {
+		return nil, err
+	}
+	e, err := New(Config{CacheDir: filepath.Join(scratch(), "cache"), Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return nil, err
+	}
+	g, m, err := e.Load(context.Background(), Artifact{Name: "plug", Digest: digest(wasm), Wasm: wasm, Config: declare("", exports...)})
+	if err != nil {
+		return nil, errors.Join(err, e.Close(context.Background()))
+	}
+	return &plugin{g.(*guest), m}, nil
+})
+
+// isShared says that there is one to close.
+var isShared atomic.Bool
+
+func sharedGuest(t testing.TB) *plugin {
+	t.Helper()
+	isShared.Store(true)
+	p, err := shared()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// tests runs the tests and ends what they share, before anybody looks for what is left.
+type tests struct{ *testing.M }
+
+func (m tests) Run() int {
+	code := m.M.Run()
+	if !isShared.Load() {
+		return code
+	}
+	if p, err := shared(); err == nil {
+		if err := p.engine.Close(context.Background()); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
+	return code
+}
+
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+	goleak.VerifyTestMain(tests{m}, goleak.Cleanup(func(code int) {
 		if err := os.RemoveAll(scratch()); err != nil && code == 0 {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1

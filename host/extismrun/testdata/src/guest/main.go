@@ -7,12 +7,9 @@
 package main
 
 import (
-	"crypto/rand"
-	"encoding/hex"
-	"encoding/json"
-	"fmt"
-	"os"
+	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -28,7 +25,7 @@ func echo() int32 { return output(input()) }
 //go:wasmexport count
 func count() int32 {
 	calls++
-	return output(fmt.Sprint(calls))
+	return output(strconv.Itoa(calls))
 }
 
 //go:wasmexport report
@@ -52,9 +49,9 @@ func crash() int32 {
 func exit() int32 {
 	if input() == "0" {
 		output("bye")
-		os.Exit(0)
+		syscall.Exit(0)
 	}
-	os.Exit(3)
+	syscall.Exit(3)
 	return 0
 }
 
@@ -68,7 +65,7 @@ func loop() int32 {
 }
 
 //go:wasmexport recurse
-func recurse() int32 { return output(fmt.Sprint(fib(90))) }
+func recurse() int32 { return output(strconv.Itoa(fib(90))) }
 
 func fib(n int) int {
 	if n < 2 {
@@ -108,10 +105,7 @@ func grow() int32 {
 //
 //go:wasmexport big
 func big() int32 {
-	var n uint64
-	if _, err := fmt.Sscan(input(), &n); err != nil {
-		return fail(err.Error())
-	}
+	n := number(input())
 	outputSet(alloc(n), n)
 	return 0
 }
@@ -120,11 +114,8 @@ func big() int32 {
 //
 //go:wasmexport pointers
 func pointers() int32 {
-	var offset, n uint64
-	if _, err := fmt.Sscan(input(), &offset, &n); err != nil {
-		return fail(err.Error())
-	}
-	outputSet(offset, n)
+	offset, n, _ := strings.Cut(input(), " ")
+	outputSet(number(offset), number(n))
 	return 0
 }
 
@@ -145,20 +136,21 @@ func variable() int32 {
 
 //go:wasmexport talk
 func talk() int32 {
-	fmt.Println("on stdout")
-	fmt.Fprintln(os.Stderr, "on stderr")
+	say(1, "on stdout\n")
+	say(2, "on stderr")
 	logWarn(put("a warning about " + input()))
 	return output("said")
 }
 
 //go:wasmexport world
 func world() int32 {
-	var b [8]byte
-	if _, err := rand.Read(b[:]); err != nil {
-		return fail(err.Error())
-	}
-	_, files := os.ReadDir("/")
-	return output(fmt.Sprintf("%s %d %v %d", hex.EncodeToString(b[:]), time.Now().Unix(), files != nil, len(os.Environ())))
+	var random uint64
+	randomGet(&random, 8)
+	_, err := syscall.Open("/", syscall.O_RDONLY, 0)
+	return output(strings.Join([]string{
+		strconv.FormatUint(random, 16), strconv.FormatInt(time.Now().Unix(), 10),
+		strconv.FormatBool(err != nil), strconv.Itoa(len(syscall.Environ())),
+	}, " "))
 }
 
 // fetch takes the request as Extism's kits write it, answers status, headers and body.
@@ -166,7 +158,7 @@ func world() int32 {
 //go:wasmexport fetch
 func fetch() int32 {
 	body := take(httpRequest(put(input()), 0))
-	return output(fmt.Sprintf("%d %s %s", httpStatusCode(), take(httpHeaders()), body))
+	return output(strconv.Itoa(int(httpStatusCode())) + " " + take(httpHeaders()) + " " + body)
 }
 
 //go:wasmexport post
@@ -187,23 +179,13 @@ func describe() int32 {
 
 //go:wasmexport call
 func call() int32 {
-	var req struct {
-		Params struct {
-			Name      string
-			Arguments struct{ Text string }
-		}
-	}
-	if err := json.Unmarshal([]byte(input()), &req); err != nil {
-		return fail(err.Error())
-	}
-	switch req.Params.Name {
-	case "shout":
-		text, err := json.Marshal(strings.ToUpper(req.Params.Arguments.Text))
-		if err != nil {
-			return fail(err.Error())
-		}
-		return output(`{"content": [{"type": "text", "text": ` + string(text) + `}]}`)
-	case "mixed":
+	in := input()
+	switch _, arguments, _ := strings.Cut(in, `"arguments":`); {
+	case strings.Contains(in, `"name":"shout"`):
+		_, text, _ := strings.Cut(arguments, `"text":"`)
+		text, _, _ = strings.Cut(text, `"`)
+		return output(`{"content": [{"type": "text", "text": "` + strings.ToUpper(text) + `"}]}`)
+	case strings.Contains(in, `"name":"mixed"`):
 		return output(`{"isError": true, "structuredContent": {"n": 1}, "content": [
 			{"type": "text", "text": "t"},
 			{"type": "image", "data": "AQI=", "mimeType": "image/png"},
@@ -211,4 +193,21 @@ func call() int32 {
 			{"type": "resource_link", "uri": "note://2", "name": "two"}]}`)
 	}
 	return output(`{"content": [{"type": "strange"}]}`)
+}
+
+//go:wasmimport wasi_snapshot_preview1 random_get
+func randomGet(to *uint64, n uint32) uint32
+
+func number(s string) uint64 {
+	n, err := strconv.ParseUint(s, 10, 64)
+	if err != nil {
+		panic(err)
+	}
+	return n
+}
+
+func say(fd int, text string) {
+	if _, err := syscall.Write(fd, []byte(text)); err != nil {
+		panic(err)
+	}
 }
