@@ -187,9 +187,7 @@ func (l loader) Load(ctx context.Context, art *registry.Artifact) (host.Guest, *
 			Name: art.Name, Digest: art.Digest, Wasm: art.Wasm, Config: art.Settings.Config, Limits: art.Settings.Limits,
 		})
 	}
-	return l.engine.Load(ctx, sandbox.Artifact{
-		Name: art.Name, Digest: art.Digest, Wasm: art.Wasm, Limits: art.Settings.Limits, Isolation: art.Settings.Isolation,
-	})
+	return l.engine.Load(ctx, art.Name, art.Digest, art.Wasm, art.Settings.Limits)
 }
 
 func (a *app) openPipeline(context.Context) error {
