@@ -29,6 +29,8 @@ type Settings struct {
 	Grants abi.Rights
 	// Limits bound its calls; zero fields mean the host's defaults.
 	Limits host.Limits
+	// Isolation is what its calls may share; empty means host.IsolationCall.
+	Isolation host.Isolation
 }
 
 func (s *Settings) visibleTo(t host.TenantID) bool {
@@ -46,6 +48,8 @@ type settingsFile struct {
 	Config   map[string]any  `yaml:"config"`
 	Grants   abi.Rights      `yaml:"grants"`
 	Limits   limitsFile      `yaml:"limits"`
+
+	Isolation host.Isolation `yaml:"isolation"`
 }
 
 type limitsFile struct {
@@ -73,7 +77,7 @@ func ParseSettings(data []byte, lookup func(name string) (string, bool)) (*Setti
 			return nil, host.Errorf(op, abi.CodeInvalidArg, "%w", err)
 		}
 	}
-	s := &Settings{Disabled: f.Disabled, Prefix: f.Prefix, Tenants: f.Tenants, Grants: f.Grants, Limits: f.Limits.limits()}
+	s := &Settings{Disabled: f.Disabled, Prefix: f.Prefix, Tenants: f.Tenants, Grants: f.Grants, Limits: f.Limits.limits(), Isolation: f.Isolation}
 	if len(f.Config) > 0 {
 		config, err := json.Marshal(f.Config)
 		if err != nil {
@@ -100,6 +104,9 @@ func keepValue(lookup yamlfile.Lookup) yamlfile.Lookup {
 func (f *settingsFile) checkNames() error {
 	if f.Prefix != "" && (!abi.ValidToolName(f.Prefix) || len(f.Prefix) > maxPrefix) {
 		return fmt.Errorf("prefix: %q cannot begin a tool's name; use 1 to %d of A-Z, a-z, 0-9, _ . and -, such as acme_", f.Prefix, maxPrefix)
+	}
+	if !f.Isolation.Valid() {
+		return fmt.Errorf("isolation: %q is not one of call, tenant, shared", f.Isolation)
 	}
 	for i, t := range f.Tenants {
 		if !t.Valid() {

@@ -131,7 +131,7 @@ func withPlugin(wasm []byte, cache string, use func(*plugin, time.Duration) erro
 	defer func() { err = errors.Join(err, e.Close(ctx)) }()
 	sum := sha256.Sum256(wasm)
 	start := time.Now()
-	g, m, err := e.Load(ctx, "echo", "sha256:"+hex.EncodeToString(sum[:]), wasm, host.Limits{})
+	g, m, err := e.Load(ctx, sandbox.Artifact{Name: "echo", Digest: "sha256:" + hex.EncodeToString(sum[:]), Wasm: wasm})
 	if err != nil {
 		return err
 	}

@@ -187,7 +187,9 @@ func (l loader) Load(ctx context.Context, art *registry.Artifact) (host.Guest, *
 			Name: art.Name, Digest: art.Digest, Wasm: art.Wasm, Config: art.Settings.Config, Limits: art.Settings.Limits,
 		})
 	}
-	return l.engine.Load(ctx, art.Name, art.Digest, art.Wasm, art.Settings.Limits)
+	return l.engine.Load(ctx, sandbox.Artifact{
+		Name: art.Name, Digest: art.Digest, Wasm: art.Wasm, Limits: art.Settings.Limits, Isolation: art.Settings.Isolation,
+	})
 }
 
 func (a *app) openPipeline(context.Context) error {

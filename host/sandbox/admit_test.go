@@ -81,7 +81,7 @@ func TestLoadRefuses(t *testing.T) {
 			if strings.HasPrefix(tc.name, "an endless") {
 				e = hasty
 			}
-			_, _, err := e.Load(t.Context(), "bad", digestOf(tc.wasm), tc.wasm, host.Limits{})
+			_, _, err := e.Load(t.Context(), Artifact{Name: "bad", Digest: digestOf(tc.wasm), Wasm: tc.wasm, Limits: host.Limits{}})
 			wantCode(t, err, tc.code)
 			if !strings.Contains(err.Error(), tc.text) {
 				t.Errorf("got %q, want %q in it", err, tc.text)
@@ -94,7 +94,7 @@ func TestLoadRefuses(t *testing.T) {
 		}
 	}
 	t.Run("a digest of the wrong form", func(t *testing.T) {
-		_, _, err := patient.Load(t.Context(), "x", "sha256:12", tool(i32c(2)).bytes(), host.Limits{})
+		_, _, err := patient.Load(t.Context(), Artifact{Name: "x", Digest: "sha256:12", Wasm: tool(i32c(2)).bytes(), Limits: host.Limits{}})
 		wantCode(t, err, abi.CodeInvalidArg)
 	})
 }
@@ -177,7 +177,7 @@ func FuzzAdmit(f *testing.F) {
 			}
 			return
 		}
-		out, err := prepare(wasm)
+		out, _, err := prepare(wasm)
 		if err != nil {
 			return
 		}

@@ -12,8 +12,10 @@ import (
 type module struct {
 	imports []asmImport
 	// memory and tables are minimum and maximum; a maximum below 0 is none.
-	memory  [2]int
-	tables  [][2]int
+	memory [2]int
+	tables [][2]int
+	// globals is how many mutable i32 globals of 0 there are.
+	globals int
 	funcs   []asmFunc
 	start   int // place in funcs plus 1
 	data    string
@@ -115,6 +117,9 @@ func (m *module) bytes() []byte {
 		out = append(out, asmSection(4, vec(ts))...)
 	}
 	out = append(out, asmSection(5, vec([][]byte{asmLimits(m.memory)}))...)
+	if m.globals > 0 {
+		out = append(out, asmSection(6, vec(slices.Repeat([][]byte{{0x7f, 1, 0x41, 0, 0x0b}}, m.globals)))...)
+	}
 	out = append(out, asmSection(7, vec(exps))...)
 	if m.start > 0 {
 		out = append(out, asmSection(8, leb(m.start-1+len(imports)))...)

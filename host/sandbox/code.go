@@ -22,7 +22,9 @@ type code struct {
 	// refs counts the guests, instances and compilations that need it.
 	refs     int
 	compiled wazero.CompiledModule
-	running  *compilation
+	// state is set with compiled, and not changed after.
+	state   state
+	running *compilation
 }
 
 // compilation is one attempt; done is closed when it is over.
@@ -67,7 +69,7 @@ func (c *code) get(ctx context.Context) (wazero.CompiledModule, error) {
 func (c *code) compile(run *compilation) {
 	e := c.engine
 	start := time.Now()
-	compiled, err := c.build()
+	compiled, st, err := c.build()
 	if err == nil {
 		e.log.Debug("compiled", "module", c.key, "took", time.Since(start))
 	} else {
@@ -75,7 +77,7 @@ func (c *code) compile(run *compilation) {
 	}
 	e.mu.Lock()
 	if err == nil {
-		c.compiled, c.wasm = compiled, nil
+		c.compiled, c.state, c.wasm = compiled, st, nil
 	}
 	c.running = nil
 	e.mu.Unlock()
@@ -85,22 +87,22 @@ func (c *code) compile(run *compilation) {
 
 // build compiles on the calling goroutine alone, without wazero's workers: a fault of the compiler is
 // then a panic that can be caught here, and not the end of the process.
-func (c *code) build() (compiled wazero.CompiledModule, err error) {
+func (c *code) build() (compiled wazero.CompiledModule, st state, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			c.engine.log.Error("the compiler panicked", "module", c.key, "panic", r, "stack", string(debug.Stack()))
 			err = contractf("the module does not compile: the compiler gave up: %v", r)
 		}
 	}()
-	wasm, err := prepare(c.wasm)
+	wasm, st, err := prepare(c.wasm)
 	if err != nil {
-		return nil, err
+		return nil, st, err
 	}
 	compiled, err = c.engine.runtime.CompileModule(context.Background(), wasm)
 	if err != nil {
-		return nil, contractf("the module does not compile: %w", err)
+		return nil, st, contractf("the module does not compile: %w", err)
 	}
-	return compiled, nil
+	return compiled, st, nil
 }
 
 // release gives a reference back. With the last one the compiled code goes.

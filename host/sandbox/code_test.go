@@ -50,7 +50,7 @@ func TestCompiling(t *testing.T) {
 
 	log, said = logged()
 	e := newEngine(t, Config{CacheDir: dir, Logger: log})
-	g, m, err := e.Load(t.Context(), "guest", digestOf(wasm), wasm, host.Limits{})
+	g, m, err := e.Load(t.Context(), Artifact{Name: "guest", Digest: digestOf(wasm), Wasm: wasm, Limits: host.Limits{}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func FuzzManifest(f *testing.F) {
 			return
 		}
 		wasm := m.bytes()
-		g, got, err := e.Load(t.Context(), "x", digestOf(wasm), wasm, host.Limits{})
+		g, got, err := e.Load(t.Context(), Artifact{Name: "x", Digest: digestOf(wasm), Wasm: wasm, Limits: host.Limits{}})
 		if err != nil {
 			wantCode(t, err, abi.CodeContract)
 			return

@@ -5,15 +5,22 @@
 //
 // A module goes through five steps. It is admitted (admit.go: its sections are read, its shape
 // bounded, its imports and exports compared with the contract), prepared (prepare.go: rewritten so
-// that it can be interrupted, and its tables bounded), compiled (code.go: once per digest, at the first
+// that it can be interrupted and its globals put back, and its tables bounded), compiled (code.go: once per digest, at the first
 // call where its manifest is known from before), pooled (pool.go: an instance serves one call at a
-// time) and, after each call, kept or thrown away (recycle.go).
+// time) and, after each call, reset (reset.go) or thrown away (recycle.go).
 //
-// What holds between calls, exactly: an instance that has served a tenant never serves another one,
-// so nothing of a tenant's data reaches the next tenant through guest memory, globals or tables.
-// Within one tenant an instance is reused and its guest may find what an earlier call left behind.
-// An instance is dropped after a crash, a limit, a deadline, a cancellation, a breach of the
-// contract, and after a call that grew its memory by more than recycleGrowth.
+// What holds between calls, exactly. Under host.IsolationCall every call starts from one state: the
+// guest's linear memory and mutable globals as they were when its first instance had run its
+// _initialize. After a call the pages it wrote are put back from that image (image_linux.go), and its
+// globals set; a new instance starts from the image too, without running _initialize again. A module
+// whose state cannot be put back (it changes a table, drops a segment, or has a mutable global of a
+// reference or vector) gets a new instance for every call, and so does the call after one that grew
+// the memory. What a guest drew at random while it was initialised, such as the seed of math/rand, is
+// part of the image and so the same for every call; random bytes it asks the host for are not. Under
+// host.IsolationTenant an instance that has served a tenant never serves another; under
+// host.IsolationShared it serves anybody. Whatever the isolation, an instance is dropped after a
+// crash, a limit, a deadline, a cancellation, a breach of the contract, and after its memory has grown
+// by more than recycleGrowth.
 //
 // What interruption promises, exactly: a guest is ended at its deadline or when its caller gives up,
 // whatever it does: loops, recursion, start functions, sleeping, waiting in an operation. Its code is

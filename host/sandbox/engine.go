@@ -36,6 +36,9 @@ type Config struct {
 	// InitTimeout bounds the making of one instance: its start function, its _initialize and, at
 	// Load, its gantry_describe. 0 means 10 s. Compiling is not part of it.
 	InitTimeout time.Duration
+	// VerifyEvery compares one reset in so many whole with the image, and drops an instance that
+	// differs; it reads all of the guest's memory. 0 means never.
+	VerifyEvery int
 	// Logger hears of crashes, and what a plugin logs outside of calls. nil means slog.Default.
 	Logger *slog.Logger
 }
@@ -95,7 +98,7 @@ func New(cfg Config) (*Engine, error) {
 
 // offer instantiates what guests may import, and notes its signatures for admission.
 func (e *Engine) offer(ctx context.Context) error {
-	if _, err := wasi_snapshot_preview1.Instantiate(ctx, e.runtime); err != nil {
+	if err := offerWASI(ctx, e.runtime); err != nil {
 		return err
 	}
 	if err := offerGantry(ctx, e.runtime); err != nil {
@@ -120,8 +123,8 @@ func (c Config) filled() (Config, error) {
 	if err := checkLimits(op, c.Defaults); err != nil {
 		return c, err
 	}
-	if c.MaxInstances < 0 || c.MemoryBudget < 0 || c.IdleAfter < 0 || c.InitTimeout < 0 {
-		return c, host.Errorf(op, abi.CodeInvalidArg, "MaxInstances, MemoryBudget, IdleAfter and InitTimeout must not be negative")
+	if c.MaxInstances < 0 || c.MemoryBudget < 0 || c.IdleAfter < 0 || c.InitTimeout < 0 || c.VerifyEvery < 0 {
+		return c, host.Errorf(op, abi.CodeInvalidArg, "MaxInstances, MemoryBudget, IdleAfter, InitTimeout and VerifyEvery must not be negative")
 	}
 	if c.MaxInstances == 0 {
 		c.MaxInstances = 64
@@ -145,37 +148,60 @@ func (c Config) filled() (Config, error) {
 	return c, nil
 }
 
+// Artifact is a module and how it is to be run.
+type Artifact struct {
+	// Name is for messages and logs; whether the manifest's name has to equal it is the caller's question.
+	Name string
+	// Digest identifies the bytes ("sha256:" and 64 hex digits) and is believed.
+	Digest string
+	// Wasm must not be changed after Load.
+	Wasm []byte
+	// Limits bound its calls; zero fields mean Config.Defaults.
+	Limits host.Limits
+	// Isolation is host.IsolationCall where empty.
+	Isolation host.Isolation
+}
+
+func (a *Artifact) check() error {
+	if err := checkLimits(opLoad, a.Limits); err != nil {
+		return err
+	}
+	if !validDigest(a.Digest) {
+		return host.Errorf(opLoad, abi.CodeInvalidArg, "digest %.80q is not sha256: and 64 hex digits", a.Digest)
+	}
+	if !a.Isolation.Valid() {
+		return host.Errorf(opLoad, abi.CodeInvalidArg, "isolation %.40q is not one of call, tenant, shared", a.Isolation)
+	}
+	if a.Isolation == "" {
+		a.Isolation = host.IsolationCall
+	}
+	return nil
+}
+
 // Load proves a module and makes a guest of it: it is parsed and bounded, its imports and exports
 // are compared with the contract and, where no manifest is known for its digest yet, it is compiled,
 // instantiated once under InitTimeout and asked for its manifest. Otherwise it is compiled at its
 // first call.
 //
-// Name is for messages and logs; whether the manifest's name has to equal it is the caller's
-// question. Digest identifies the bytes ("sha256:" and 64 hex digits) and is believed. Zero fields
-// of lim mean Config.Defaults. The wasm must not be changed afterwards.
-//
 // Errors are of CodeContract, or CodeLimit where a bound was met, and their text is for the
 // plugin's author; CodeTrap where the module crashed while it started.
-func (e *Engine) Load(ctx context.Context, name, digest string, wasm []byte, lim host.Limits) (host.Guest, *abi.Manifest, error) {
-	if err := checkLimits(opLoad, lim); err != nil {
+func (e *Engine) Load(ctx context.Context, a Artifact) (host.Guest, *abi.Manifest, error) {
+	if err := a.check(); err != nil {
 		return nil, nil, err
 	}
-	if !validDigest(digest) {
-		return nil, nil, host.Errorf(opLoad, abi.CodeInvalidArg, "digest %.80q is not sha256: and 64 hex digits", digest)
-	}
-	lim = fillLimits(lim, e.cfg.Defaults)
-	s, err := admit(wasm, e.known)
+	a.Limits = fillLimits(a.Limits, e.cfg.Defaults)
+	s, err := admit(a.Wasm, e.known)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := s.checkMemory(name, lim.MemoryBytes); err != nil {
+	if err := s.checkMemory(a.Name, a.Limits.MemoryBytes); err != nil {
 		return nil, nil, err
 	}
-	g, err := e.adopt(name, digest, lim, wasm)
+	g, err := e.adopt(&a)
 	if err != nil {
 		return nil, nil, err
 	}
-	m, err := e.manifestOf(ctx, g, digest)
+	m, err := e.manifestOf(ctx, g, a.Digest)
 	if err == nil {
 		err = s.fits(m)
 	}
@@ -205,20 +231,20 @@ func (e *Engine) manifestOf(ctx context.Context, g *guest, digest string) (*abi.
 }
 
 // adopt registers a guest and its code.
-func (e *Engine) adopt(name, digest string, lim host.Limits, wasm []byte) (*guest, error) {
+func (e *Engine) adopt(a *Artifact) (*guest, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
 		return nil, host.Errorf(opLoad, abi.CodeUnavailable, "the sandbox is closed")
 	}
-	key := digest + "/" + preparation
+	key := a.Digest + "/" + preparation
 	c := e.codes[key]
 	if c == nil {
-		c = &code{engine: e, key: key, wasm: wasm}
+		c = &code{engine: e, key: key, wasm: a.Wasm}
 		e.codes[key] = c
 	}
 	c.refs++
-	g := newGuest(e, guestSpec{name: name, digest: digest, limits: lim, code: c})
+	g := newGuest(e, guestSpec{name: a.Name, digest: a.Digest, limits: a.Limits, isolation: a.Isolation, code: c})
 	e.guests[g] = struct{}{}
 	return g, nil
 }
@@ -243,6 +269,8 @@ type PluginStats struct {
 	// Instances is how many are alive, Idle how many of them wait for a call.
 	Instances, Idle int
 	Calls, Traps    int64
+	// ResetBytes is what resets have copied, Mismatches how many of those that were compared differed.
+	ResetBytes, Mismatches int64
 }
 
 // Stats counts. The numbers of different guests are not of exactly the same moment.

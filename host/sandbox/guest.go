@@ -21,6 +21,7 @@ const closeGrace = 2 * time.Second
 type guestSpec struct {
 	name, digest string
 	limits       host.Limits
+	isolation    host.Isolation
 	code         *code
 }
 
@@ -29,14 +30,18 @@ type guest struct {
 	guestSpec
 	engine *Engine
 	pool   pool
+	origin origin
 
 	calls, traps atomic.Int64
+	// resetBytes counts what resets have copied, resets those that verify looked at.
+	resetBytes, resets, mismatches atomic.Int64
 }
 
 var _ host.Guest = (*guest)(nil)
 
 func newGuest(e *Engine, spec guestSpec) *guest {
 	g := &guest{guestSpec: spec, engine: e}
+	g.origin.init()
 	g.pool.init(g, spec.limits.Concurrency, e.cfg.MaxInstances)
 	return g
 }
@@ -62,7 +67,7 @@ func (g *guest) Call(ctx context.Context, c *host.GuestCall) (host.Output, host.
 		g.traps.Add(1)
 		g.engine.log.Warn("plugin crashed", "plugin", g.name, "digest", g.digest, "error", err, "cause", errors.Unwrap(err))
 	}
-	g.pool.release(in, in.reusable(err))
+	g.pool.release(in, in.reusable(err) && in.clean())
 	return out, usage, err
 }
 
@@ -97,7 +102,7 @@ func (g *guest) describe(ctx context.Context) ([]byte, error) {
 		err = contractf("%s failed: %w", abi.ExportDescribe, told)
 	}
 	in.fresh = err == nil
-	g.pool.release(in, in.fresh)
+	g.pool.release(in, in.fresh && in.clean())
 	return out.Data, err
 }
 
@@ -114,6 +119,9 @@ func (g *guest) Close(ctx context.Context) error {
 		}
 	}
 	err := g.pool.drain(ctx)
+	if err == nil {
+		err = g.origin.release()
+	}
 	g.engine.forget(g)
 	g.code.release()
 	close(done)
@@ -125,6 +133,7 @@ func (g *guest) stats() PluginStats {
 	return PluginStats{
 		Name: g.name, Digest: g.digest, Instances: live, Idle: idle,
 		Calls: g.calls.Load(), Traps: g.traps.Load(),
+		ResetBytes: g.resetBytes.Load(), Mismatches: g.mismatches.Load(),
 	}
 }
 

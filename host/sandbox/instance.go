@@ -43,6 +43,10 @@ type instance struct {
 	mem       *memory
 	ctx       guestContext
 	functions map[host.Entry]api.Function
+	// image is what the instance is put back to after each call; nil where it is not.
+	image   *image
+	globals []api.MutableGlobal
+	scanner *scanner
 	// left is the guest's count of fuel, nil until it is instantiated.
 	left    api.MutableGlobal
 	counter meter.Counter
@@ -79,12 +83,12 @@ func newInstance(ctx context.Context, g *guest) (*instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := &instance{guest: g, fresh: true, functions: map[host.Entry]api.Function{}}
+	in := &instance{guest: g, fresh: true, scanner: newScanner(), functions: map[host.Entry]api.Function{}}
 	in.ctx.in = in
 	in.interruption.init()
 	in.stdout = stream{in: in, level: abi.LogInfo}
 	in.stderr = stream{in: in, level: abi.LogWarn}
-	if err := in.start(ctx, compiled); err != nil {
+	if err := in.begun(ctx, compiled, g.code.state); err != nil {
 		in.close()
 		return nil, err
 	}
@@ -92,7 +96,8 @@ func newInstance(ctx context.Context, g *guest) (*instance, error) {
 	return in, nil
 }
 
-func (in *instance) start(ctx context.Context, compiled wazero.CompiledModule) (err error) {
+// start instantiates the module and initialises it, or wakes it up from an image.
+func (in *instance) start(ctx context.Context, compiled wazero.CompiledModule, im *image) (err error) {
 	e := in.guest.engine
 	if in.mem, err = newMemory(in.guest.limits.MemoryBytes, &e.budget); err != nil {
 		return host.E(opCall, abi.CodeBusy, fmt.Errorf("no address space for an instance: %w", err))
@@ -107,11 +112,20 @@ func (in *instance) start(ctx context.Context, compiled wazero.CompiledModule) (
 	err = in.instantiate(compiled)
 	if err == nil {
 		in.left, _ = in.mod.ExportedGlobal(meter.ExportLeft).(api.MutableGlobal)
-		if initialize := in.mod.ExportedFunction(exportInitialize); initialize != nil {
-			err = initialize.CallWithStack(&in.ctx, in.stack[:])
-		}
+		err = in.initialize(im)
 	}
 	return in.finish(err)
+}
+
+// initialize runs _initialize, or brings the instance to where the image's was after it.
+func (in *instance) initialize(im *image) error {
+	if im != nil {
+		return in.wake(im)
+	}
+	if f := in.mod.ExportedFunction(exportInitialize); f != nil {
+		return f.CallWithStack(&in.ctx, in.stack[:])
+	}
+	return nil
 }
 
 // instantiate turns a panic into an error: what wazero does to a module before it runs is not under

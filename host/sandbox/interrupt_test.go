@@ -121,7 +121,7 @@ func TestCodeIsBoundedAtLoad(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			wasm := tc.m.bytes()
-			_, _, err := e.Load(t.Context(), "bomb", digestOf(wasm), wasm, host.Limits{})
+			_, _, err := e.Load(t.Context(), Artifact{Name: "bomb", Digest: digestOf(wasm), Wasm: wasm, Limits: host.Limits{}})
 			wantCode(t, err, abi.CodeLimit)
 			if !strings.Contains(err.Error(), tc.text) {
 				t.Errorf("got %q, want %q in it", err, tc.text)
@@ -130,12 +130,12 @@ func TestCodeIsBoundedAtLoad(t *testing.T) {
 	}
 	t.Run("a name that the host keeps", func(t *testing.T) {
 		wasm := changed(func(m *module) { m.exports = []asmExport{{"gantry_meter.left", 0, 6}} })
-		_, _, err := e.Load(t.Context(), "bad", digestOf(wasm), wasm, host.Limits{})
+		_, _, err := e.Load(t.Context(), Artifact{Name: "bad", Digest: digestOf(wasm), Wasm: wasm, Limits: host.Limits{}})
 		wantCode(t, err, abi.CodeContract)
 	})
 	t.Run("a select whose type the compiler would take for code", func(t *testing.T) {
 		wasm := tool(i32c(1), i32c(2), i32c(0), []byte{0x1c, 1, 0x63, 0x0f}).bytes()
-		_, _, err := e.Load(t.Context(), "bad", digestOf(wasm), wasm, host.Limits{})
+		_, _, err := e.Load(t.Context(), Artifact{Name: "bad", Digest: digestOf(wasm), Wasm: wasm, Limits: host.Limits{}})
 		wantCode(t, err, abi.CodeContract)
 		if !strings.Contains(err.Error(), "a select of type 0x63") {
 			t.Errorf("got %v", err)

@@ -98,7 +98,12 @@ func digestOf(wasm []byte) string {
 
 func load(t testing.TB, e *Engine, wasm []byte, lim host.Limits) *guest {
 	t.Helper()
-	g, _, err := e.Load(t.Context(), "guest", digestOf(wasm), wasm, lim)
+	return loadAs(t, e, wasm, lim, host.IsolationCall)
+}
+
+func loadAs(t testing.TB, e *Engine, wasm []byte, lim host.Limits, i host.Isolation) *guest {
+	t.Helper()
+	g, _, err := e.Load(t.Context(), Artifact{Name: "guest", Digest: digestOf(wasm), Wasm: wasm, Limits: lim, Isolation: i})
 	if err != nil {
 		t.Fatalf("load: %v", err)
 	}
@@ -108,12 +113,17 @@ func load(t testing.TB, e *Engine, wasm []byte, lim host.Limits) *guest {
 // loadGo loads the Go guest into an engine of its own that shares compiled code with the other tests.
 func loadGo(t testing.TB, cfg Config, lim host.Limits) *guest {
 	t.Helper()
+	return loadGoAs(t, cfg, lim, host.IsolationCall)
+}
+
+func loadGoAs(t testing.TB, cfg Config, lim host.Limits, i host.Isolation) *guest {
+	t.Helper()
 	wasm, err := goGuest()
 	if err != nil {
 		t.Fatal(err)
 	}
 	cfg.CacheDir = filepath.Join(scratch(), "cache")
-	return load(t, newEngine(t, cfg), wasm, lim)
+	return loadAs(t, newEngine(t, cfg), wasm, lim, i)
 }
 
 // border is a host.Border that notes what it hears.

@@ -41,7 +41,7 @@ func FuzzPointers(f *testing.F) {
 	}
 	e := newEngine(f, Config{})
 	wasm := puppet().bytes()
-	g, _, err := e.Load(f.Context(), "puppet", digestOf(wasm), wasm, host.Limits{})
+	g, _, err := e.Load(f.Context(), Artifact{Name: "puppet", Digest: digestOf(wasm), Wasm: wasm, Limits: host.Limits{}})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -76,7 +76,7 @@ func (p *pool) pick(tenant host.TenantID) (in, surplus *instance, err error) {
 		return nil, nil, p.shutError()
 	}
 	for i := len(p.idle) - 1; i >= 0; i-- {
-		if c := p.idle[i]; c.fresh || c.tenant == tenant {
+		if c := p.idle[i]; c.fresh || c.tenant == tenant || p.guest.isolation == host.IsolationShared {
 			p.idle = slices.Delete(p.idle, i, i+1)
 			return c, nil, nil
 		}

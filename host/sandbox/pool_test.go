@@ -49,7 +49,7 @@ func count(t *testing.T, g *guest, tenant host.TenantID) string {
 
 func TestInstancesAreKeptApart(t *testing.T) {
 	t.Run("a tenant never meets another's instance", func(t *testing.T) {
-		g := loadGo(t, Config{}, host.Limits{})
+		g := loadGoAs(t, Config{}, host.Limits{}, host.IsolationTenant)
 		for i, tc := range []struct{ tenant, want string }{{"a", "1"}, {"a", "2"}, {"b", "1"}, {"a", "3"}, {"b", "2"}, {"", "1"}} {
 			if got := count(t, g, host.TenantID(tc.tenant)); got != tc.want {
 				t.Errorf("call %d: tenant %q counts %s, want %s", i, tc.tenant, got, tc.want)
@@ -57,7 +57,7 @@ func TestInstancesAreKeptApart(t *testing.T) {
 		}
 	})
 	t.Run("also where there is room for one instance only", func(t *testing.T) {
-		g := loadGo(t, Config{MaxInstances: 1}, host.Limits{})
+		g := loadGoAs(t, Config{MaxInstances: 1}, host.Limits{}, host.IsolationTenant)
 		for _, tenant := range []host.TenantID{"a", "b", "a"} {
 			if got := count(t, g, tenant); got != "1" {
 				t.Errorf("tenant %s counts %s, want 1", tenant, got)
@@ -68,7 +68,7 @@ func TestInstancesAreKeptApart(t *testing.T) {
 		}
 	})
 	t.Run("a crash drops the instance", func(t *testing.T) {
-		g := loadGo(t, Config{}, host.Limits{})
+		g := loadGoAs(t, Config{}, host.Limits{}, host.IsolationTenant)
 		count(t, g, "a")
 		if _, err := callTool(t.Context(), g, toolPanic, "", nil); err == nil {
 			t.Fatal("no error")
@@ -81,7 +81,7 @@ func TestInstancesAreKeptApart(t *testing.T) {
 		}
 	})
 	t.Run("an error of the plugin's own keeps it", func(t *testing.T) {
-		g := loadGo(t, Config{}, host.Limits{})
+		g := loadGoAs(t, Config{}, host.Limits{}, host.IsolationTenant)
 		count(t, g, "a")
 		_, err := callTool(t.Context(), g, toolFail, `{"code":"NO"}`, nil)
 		wantCode(t, err, "NO")
@@ -216,7 +216,7 @@ func TestClose(t *testing.T) {
 			t.Fatal(err)
 		}
 		wasm := tool(i32c(2)).bytes()
-		_, _, err := e.Load(t.Context(), "x", digestOf(wasm), wasm, host.Limits{})
+		_, _, err := e.Load(t.Context(), Artifact{Name: "x", Digest: digestOf(wasm), Wasm: wasm, Limits: host.Limits{}})
 		wantCode(t, err, abi.CodeUnavailable)
 	})
 }

@@ -15,18 +15,18 @@ import (
 
 // preparation names what prepare does to a module. It is part of the key under which compiled code
 // and manifests are kept: change it with every change of what prepare or package meter writes.
-const preparation = "m1"
+const preparation = "m2"
 
 // prepare returns the module as it will be compiled: metered, so that its code can be interrupted
-// anywhere and its fuel counted, and with every table bounded, because table.grow takes host memory
+// anywhere and its fuel counted, with its globals within reach of a reset, and with every table bounded, because table.grow takes host memory
 // that no memory limit counts.
-func prepare(wasm []byte) ([]byte, error) {
+func prepare(wasm []byte) ([]byte, state, error) {
 	m, err := wasmbin.Decode(wasm, accepted)
 	if err != nil {
-		return nil, err
+		return nil, state{}, err
 	}
-	out, _, err := meter.Rewrite(m, meter.Options{Fuel: true, MaxTableEntries: maxTableEntries, Settings: accepted})
-	return out, err
+	out, report, err := meter.Rewrite(m, meter.Options{Fuel: true, ExportState: true, MaxTableEntries: maxTableEntries, Settings: accepted})
+	return out, stateOf(report), err
 }
 
 // offerMeter instantiates what a prepared module imports beside the contract.
