@@ -21,7 +21,7 @@ import (
 // exports are those of testdata/src/guest.
 var exports = []string{
 	"echo", "count", "report", "seven", "silent", "crash", "exit", "loop", "recurse", "hostloop", "sleep", "grow",
-	"big", "pointers", "binary", "config", "variable", "talk", "world", "fetch", "post",
+	"big", "pointers", "reach", "binary", "config", "variable", "talk", "world", "fetch", "post",
 }
 
 func loadGuest(t testing.TB, cfg Config, lim host.Limits, more string) *plugin {

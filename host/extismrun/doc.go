@@ -31,8 +31,8 @@
 // module is started), and kept from what would leave the house's limits. The module is held against
 // structural bounds and rewritten so that it can be interrupted anywhere, and some of its imports
 // are answered by this package: its requests go through the call's border, so that the grants
-// decide, and allowed_hosts only narrows them; its log lines go to the plugin's log; its output and
-// its error are taken with their pointers checked. Random numbers and clocks are real. There are no
+// decide, and allowed_hosts only narrows them; its log lines go to the plugin's log; its output, its
+// error and single bytes are taken with their pointers checked. Random numbers and clocks are real. There are no
 // files and no environment.
 //
 // An instance serves one call at a time and one tenant for its life, and is thrown away after a

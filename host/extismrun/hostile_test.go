@@ -127,6 +127,8 @@ func TestFaults(t *testing.T) {
 		{"answers 3 GB it does not have", "pointers", "1000 3221225472", abi.CodeTrap, "memory that is not there"},
 		{"wraps a pointer round", "pointers", "18446744073709551615 2", abi.CodeTrap, "memory that is not there"},
 		{"answers more than there is", "pointers", "2 18446744073709551615", abi.CodeLimit, "limits: output"},
+		{"reads behind its memory", "reach", "4294967295", abi.CodeTrap, "load_u8 with memory that is not there"},
+		{"writes far behind its memory", "reach", "18446744073709551615 1", abi.CodeTrap, "store_u8 with memory that is not there"},
 		{"returns without an answer", "silent", "", abi.CodeContract, "without an answer"},
 	} {
 		t.Run("one that "+f.does, func(t *testing.T) {

@@ -23,7 +23,7 @@ const (
 
 // kept are the functions of envModule that the SDK answers; the rest is in ownFunctions.
 var kept = [...]string{
-	"alloc", "free", "load_u8", "input_load_u8", "store_u64", "store_u8", "input_set", "input_length",
+	"alloc", "free", "input_load_u8", "store_u64", "input_set", "input_length",
 	"input_offset", "output_length", "output_offset", "length", "length_unsafe", "reset", "error_get",
 	"memory_bytes", "input_load_u64", "load_u64", "config_get", "var_get", "var_set", "http_status_code",
 	"http_headers",

@@ -119,6 +119,17 @@ func pointers() int32 {
 	return 0
 }
 
+// reach reads a byte, and with a second number writes it.
+//
+//go:wasmexport reach
+func reach() int32 {
+	at, value, write := strings.Cut(input(), " ")
+	if write {
+		storeU8(number(at), uint32(number(value)))
+	}
+	return output(strconv.Itoa(int(loadU8(number(at)))))
+}
+
 //go:wasmexport binary
 func binary() int32 { return output("\xff\xfe") }
 
