@@ -24,15 +24,23 @@ func resultFor(r *abi.Result, e era) *sdk.CallToolResult {
 	for _, c := range r.Content {
 		out.Content = append(out.Content, contentFor(c, e.client.Protocol))
 	}
-	// Before the modern era a structured result had to be an object.
-	object := bytes.HasPrefix(bytes.TrimLeft(r.Structured, " \t\r\n"), []byte("{"))
-	if len(r.Structured) > 0 && (e.modern || object && e.client.Protocol >= firstStructured) {
+	if showsStructured(r, e) {
 		out.StructuredContent = r.Structured
 	}
 	if len(out.Content) == 0 && len(r.Structured) > 0 {
 		out.Content = append(out.Content, &sdk.TextContent{Text: string(r.Structured)})
 	}
 	return out
+}
+
+// showsStructured tells whether the client can read the structured result, which had to be an object
+// before the modern era.
+func showsStructured(r *abi.Result, e era) bool {
+	if e.modern {
+		return len(r.Structured) > 0
+	}
+	object := bytes.HasPrefix(bytes.TrimLeft(r.Structured, " \t\r\n"), []byte("{"))
+	return object && e.client.Protocol >= firstStructured
 }
 
 // contentFor is one block. A kind that the version does not know becomes text, since its clients

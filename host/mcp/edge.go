@@ -62,13 +62,19 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	out := newErrorWriter(w)
 	defer out.finish()
 	if isModern(r, body) {
+		if c := handedIn(r.Context()); c != nil {
+			defer c.cancel() // a client that has gone wants no answer
+		}
 		s.modern.ServeHTTP(out, r)
 		return
 	}
-	if no := s.sessions.check(r, p); no != nil {
+	n, no := s.sessions.enter(r, p)
+	if no != nil {
 		no.write(w)
 		return
 	}
+	defer s.sessions.leave(n)
+	s.sessions.heed(n, body)
 	s.legacy.ServeHTTP(s.sessions.noting(out, r, p), r)
 }
 
@@ -265,10 +271,14 @@ func identity(ctx context.Context, _ string, _ *http.Request) (*auth.TokenInfo, 
 	if p == nil {
 		return nil, errors.New("no principal")
 	}
+	extra := map[string]any{principalExtra: p}
+	if c := handedIn(ctx); c != nil {
+		extra[handedExtra] = c
+	}
 	return &auth.TokenInfo{
 		UserID:     owner(p),
 		Expiration: time.Now().Add(time.Hour), // the edge checks each request anew
-		Extra:      map[string]any{principalExtra: p},
+		Extra:      extra,
 	}, nil
 }
 

@@ -3,6 +3,7 @@
 package mcp
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -142,7 +143,17 @@ func askTool(_ context.Context, r invoke.Request, _ invoke.Sink) (*invoke.Answer
 	return answer(abi.Text(strings.TrimPrefix(r.State, "second ") + " likes " + got.Content.It))
 }
 
+// silent is what a nil Sink stands for.
+type silent struct{}
+
+func (silent) Partial(string)           {}
+func (silent) Progress(abi.Progress)    {}
+func (silent) Log(abi.LogLevel, string) {}
+
 func (f *fakePipeline) Call(ctx context.Context, r invoke.Request, s invoke.Sink) (*invoke.Answer, error) {
+	if s == nil {
+		s = silent{}
+	}
 	f.mu.Lock()
 	t, ok := f.tools[r.Tool]
 	f.mu.Unlock()
@@ -228,6 +239,40 @@ func principalFor(r *http.Request) *host.Principal {
 	return p
 }
 
+// peek reads a net/http header as Hot reads one.
+type peek http.Header
+
+func (h peek) Peek(name string) []byte {
+	v := http.Header(h).Get(name)
+	if v == "" {
+		return nil
+	}
+	return []byte(v)
+}
+
+// surfaceOf asks Hot first, as the surface of the protocol does.
+func surfaceOf(s *Server) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodPost {
+			s.ServeHTTP(w, r)
+			return
+		}
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return // the client has gone
+		}
+		reply, ctx := s.Hot(r.Context(), peek(r.Header), body)
+		if reply == nil {
+			r = r.WithContext(ctx)
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			s.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", reply.ContentType)
+		_, _ = w.Write(reply.Body) // a client that is gone needs no answer
+	})
+}
+
 // up serves the protocol over net/http until the test ends.
 func up(t testing.TB, f *fakePipeline, change func(*Config)) (*Server, string) {
 	t.Helper()
@@ -243,7 +288,7 @@ func up(t testing.TB, f *fakePipeline, change func(*Config)) (*Server, string) {
 		if p := principalFor(r); p != nil {
 			r = r.WithContext(host.WithPrincipal(r.Context(), p))
 		}
-		s.ServeHTTP(w, r)
+		surfaceOf(s).ServeHTTP(w, r)
 	}))
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)

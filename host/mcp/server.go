@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/auth"
@@ -86,6 +87,8 @@ type Config struct {
 	MaxSessions int
 	// ReplayBytes bounds what is kept of streams for clients that come back; 0 means 32 MiB.
 	ReplayBytes int
+	// NoHotPath sends every call through the SDK; see Hot.
+	NoHotPath bool
 }
 
 func (c *Config) validate() error {
@@ -136,6 +139,12 @@ type Server struct {
 	legacy   http.Handler
 	ctx      context.Context
 	cancel   context.CancelFunc
+
+	headStart time.Duration
+	stamp     []byte // see stampOf
+	clients   clients
+	hotMu     sync.RWMutex // held for writing while ctx is ended: hotCalls does not grow after that
+	hotCalls  sync.WaitGroup
 }
 
 var _ http.Handler = (*Server)(nil)
@@ -146,7 +155,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	cfg.setDefaults()
-	s := &Server{cfg: cfg}
+	s := &Server{cfg: cfg, headStart: headStart, stamp: stampOf(&cfg), clients: clients{known: make(map[string]era)}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.views = newViews(s)
 	s.sessions = newSessions(&s.cfg)
@@ -160,7 +169,6 @@ func New(cfg Config) (*Server, error) {
 	}))
 	s.legacy = identify(sdk.NewStreamableHTTPHandler(viewOf, &sdk.StreamableHTTPOptions{
 		EventStore:          s.sessions,
-		SessionTimeout:      cfg.SessionTimeout,
 		MaxRequestBodyBytes: cfg.MaxBodyBytes,
 		Logger:              quiet,
 	}))
@@ -170,10 +178,13 @@ func New(cfg Config) (*Server, error) {
 // Close cancels the calls that run, ends all sessions and streams, and waits for them up to ctx.
 // Requests after it are answered with 503. It may be called more than once.
 func (s *Server) Close(ctx context.Context) error {
+	s.hotMu.Lock()
 	s.cancel()
+	s.hotMu.Unlock()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
+		s.hotCalls.Wait()
 		s.views.closeSessions()
 		s.sessions.wait()
 	}()

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
@@ -23,6 +25,7 @@ type sessions struct {
 	*sdk.MemoryEventStore
 	perOwner int
 	max      int
+	timeout  time.Duration
 	log      *slog.Logger
 	closing  sync.WaitGroup
 
@@ -35,13 +38,23 @@ type session struct {
 	id    string
 	owner string
 	view  *view
+
+	// These are guarded by sessions.mu.
+	posts int         // under way, hot calls among them
+	last  time.Time   // when the last POST began or ended
+	idle  *time.Timer // looks after a while whether the session still is in use
+	known *host.Principal
+	logs  bool                // its client wants to be sent log lines
+	calls map[string]*hotCall // under way, by the id of the request
+
+	era atomic.Pointer[era] // what the handshake told of the client; see describe
 }
 
 var _ sdk.EventStore = (*sessions)(nil)
 
 func newSessions(cfg *Config) *sessions {
 	s := &sessions{
-		MemoryEventStore: sdk.NewMemoryEventStore(nil), perOwner: cfg.SessionsPerOwner, max: cfg.MaxSessions,
+		MemoryEventStore: sdk.NewMemoryEventStore(nil), perOwner: cfg.SessionsPerOwner, max: cfg.MaxSessions, timeout: cfg.SessionTimeout,
 		log: cfg.Logger, byID: make(map[string]*session), owners: make(map[string][]*session),
 	}
 	s.SetMaxBytes(cfg.ReplayBytes)
@@ -58,27 +71,63 @@ func owner(p *host.Principal) string {
 	return strings.Join([]string{viewName(p), user}, "\x00")
 }
 
-// check refuses a session that does not exist or is not the principal's. Both look the same from
-// outside, so that ids cannot be tried out, and both tell a client to start anew.
-func (s *sessions) check(r *http.Request, p *host.Principal) *refusal {
+// enter refuses a session that does not exist or is not the principal's. Both look the same from
+// outside, so that ids cannot be tried out, and both tell a client to start anew. A POST is counted
+// in, and leave has to follow; for what begins or follows no session the session is nil.
+func (s *sessions) enter(r *http.Request, p *host.Principal) (*session, *refusal) {
 	id := r.Header.Get(headerSession)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if id == "" {
 		if len(s.byID) >= s.max {
-			return &refusal{http.StatusServiceUnavailable, jsonrpc.CodeInternalError,
+			return nil, &refusal{http.StatusServiceUnavailable, jsonrpc.CodeInternalError,
 				fmt.Sprintf("the host has %d open sessions, its limit; try again later", s.max)}
 		}
-		return nil
+		return nil, nil
 	}
-	have := s.byID[id]
-	if have == nil || have.owner != owner(p) {
-		return &refusal{http.StatusNotFound, jsonrpc.CodeInvalidRequest, "session not found; send initialize to start a new one"}
+	n := s.byID[id]
+	if n == nil || !n.belongsTo(p) {
+		return nil, &refusal{http.StatusNotFound, jsonrpc.CodeInvalidRequest, "session not found; send initialize to start a new one"}
 	}
-	list := s.owners[have.owner]
-	i := slices.Index(list, have)
-	s.owners[have.owner] = append(slices.Delete(list, i, i+1), have)
-	return nil
+	s.touch(n)
+	if r.Method != http.MethodPost {
+		return nil, nil
+	}
+	n.posts++
+	n.last = time.Now()
+	return n, nil
+}
+
+// touch moves the session to the end of its owner's, since it is in use; s.mu is held.
+func (s *sessions) touch(n *session) {
+	list := s.owners[n.owner]
+	i := slices.Index(list, n)
+	copy(list[i:], list[i+1:])
+	list[len(list)-1] = n
+}
+
+// leave counts a POST out; n may be nil.
+func (s *sessions) leave(n *session) {
+	if n == nil {
+		return
+	}
+	s.mu.Lock()
+	n.posts--
+	n.last = time.Now()
+	s.mu.Unlock()
+}
+
+// belongsTo tells whether the session is p's. It remembers the last one whose it was: a credential
+// has the same principal until something about it changes.
+func (n *session) belongsTo(p *host.Principal) bool {
+	if n.known == p {
+		return true
+	}
+	if n.owner != owner(p) {
+		return false
+	}
+	n.known = p
+	return true
 }
 
 // noting returns a writer that notes the session which the answer begins.
@@ -96,6 +145,8 @@ func (s *sessions) add(n *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.byID[n.id] = n
+	n.last, n.calls = time.Now(), make(map[string]*hotCall)
+	n.idle = time.AfterFunc(s.timeout, func() { s.expire(n) })
 	list := append(s.owners[n.owner], n)
 	s.owners[n.owner] = list
 	if len(list) > s.perOwner {
@@ -107,10 +158,31 @@ func (s *sessions) add(n *session) {
 	}
 }
 
+// expire ends a session that was not used for long enough, and looks again later at another. The SDK
+// could do that, but it does not see the calls that Hot answers.
+func (s *sessions) expire(n *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rest := s.timeout - time.Since(n.last)
+	switch {
+	case s.byID[n.id] != n: // it has ended meanwhile
+	case n.posts > 0:
+		n.idle.Reset(s.timeout)
+	case rest > 0:
+		n.idle.Reset(rest)
+	default:
+		s.closing.Go(func() { n.view.endSession(n.id) })
+	}
+}
+
 func (s *sessions) remove(id string) {
 	n := s.byID[id]
 	if n == nil {
 		return
+	}
+	n.idle.Stop()
+	for _, c := range n.calls {
+		c.cancel()
 	}
 	delete(s.byID, id)
 	list := slices.DeleteFunc(s.owners[n.owner], func(other *session) bool { return other == n })

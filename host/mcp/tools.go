@@ -86,9 +86,15 @@ func (s *Server) callTool(ctx context.Context, req *sdk.CallToolRequest, needs [
 		Answers: answersOf(req.Params.InputResponses), State: req.Params.RequestState,
 	}
 	heard := &sink{ctx: ctx, session: req.Session, token: req.Params.GetProgressToken(), tool: req.Params.Name}
+	run := func(r invoke.Request) (*invoke.Answer, error) { return s.cfg.Pipeline.Call(ctx, r, heard) }
+	first := run
+	if handed := handedTo(req.Extra); handed != nil {
+		first = func(invoke.Request) (*invoke.Answer, error) { return handed.outcome(ctx) }
+	}
 	var result *abi.Result
 	ask, err := s.converse(ctx, req.Session, &call, func(r invoke.Request) (*abi.InputRequired, error) {
-		answer, err := s.cfg.Pipeline.Call(ctx, r, heard)
+		answer, err := first(r)
+		first = run
 		if err != nil {
 			return nil, err
 		}
@@ -120,17 +126,33 @@ func (s *Server) callUnlisted(ctx context.Context, req *sdk.CallToolRequest) (sd
 
 // failed turns an error of the pipeline into what the protocol says it is.
 func (s *Server) failed(err error, call *invoke.Request) (*sdk.CallToolResult, error) {
-	var own *jsonrpc.Error
-	out := host.Outward(err)
-	switch {
-	case errors.As(err, &own):
+	if own := protocolError(err); own != nil {
 		return nil, own
-	case unknownTool(err), badState(err):
-		return nil, &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: out.Message, Data: marshal(out)}
-	case out.Code == abi.CodeInternal:
+	}
+	return &sdk.CallToolResult{IsError: true, Content: []sdk.Content{&sdk.TextContent{Text: s.fault(err, call)}}}, nil
+}
+
+// fault is a failure as a model reads it: the error's JSON. The host's own are logged.
+func (s *Server) fault(err error, call *invoke.Request) string {
+	out := host.Outward(err)
+	if out.Code == abi.CodeInternal {
 		s.cfg.Logger.Error("a call failed inside the host", "tool", call.Tool, "err", err)
 	}
-	return errorResult(out), nil
+	return string(marshal(out))
+}
+
+// protocolError is what the protocol itself says of err; nil where err is a result for the model to
+// read: a fault of the tool, of its arguments or of the host.
+func protocolError(err error) *jsonrpc.Error {
+	var own *jsonrpc.Error
+	switch {
+	case errors.As(err, &own):
+		return own
+	case unknownTool(err), badState(err):
+		out := host.Outward(err)
+		return &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: out.Message, Data: marshal(out)}
+	}
+	return nil
 }
 
 // unknownTool tells whether err is the host's word that there is no such tool. A plugin may use the
@@ -173,6 +195,26 @@ func eraOf(req interface {
 		}
 	}
 	return e
+}
+
+// readClient is eraOf for a client that describes itself with a request; false where the SDK would
+// refuse the description.
+func readClient(msg *plainCall) (era, bool) {
+	meta := sdk.Meta{sdk.MetaKeyProtocolVersion: string(msg.version)}
+	for key, raw := range map[string][]byte{sdk.MetaKeyClientInfo: msg.client, sdk.MetaKeyClientCapabilities: msg.capabilities} {
+		var v any
+		if raw != nil && json.Unmarshal(raw, &v) != nil {
+			return era{}, false
+		}
+		if raw != nil {
+			meta[key] = v
+		}
+	}
+	req := &sdk.CallToolRequest{Params: &sdk.CallToolParamsRaw{Meta: meta}}
+	if req.ClientCapabilities() == nil || msg.client != nil && req.ClientInfo() == nil {
+		return era{}, false
+	}
+	return eraOf(req), true
 }
 
 func modernRequest(req sdk.Request) bool {

@@ -5,11 +5,13 @@
 package mcp
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
@@ -26,6 +28,7 @@ type view struct {
 	server *sdk.Server
 	first  sync.Once
 	used   uint64 // guarded by views.mu
+	plain  atomic.Pointer[map[string]bool]
 
 	mu        sync.Mutex
 	tools     offers
@@ -40,6 +43,7 @@ type offers map[string]offer
 type offer struct {
 	plugin string
 	print  string // differs when the thing differs
+	plain  bool   // a tool that Hot can call
 	add    func() // puts it into the SDK's server, also again
 }
 
@@ -74,6 +78,7 @@ func (v *view) guard(next sdk.MethodHandler) sdk.MethodHandler {
 			if r := recover(); r != nil {
 				v.s.cfg.Logger.Error("a method panicked", "method", method, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
 				res, err = panicked(method)
+				res = completed(req, res)
 			}
 		}()
 		p := principalOf(req.GetExtra())
@@ -86,9 +91,13 @@ func (v *view) guard(next sdk.MethodHandler) sdk.MethodHandler {
 			hello.ProtocolVersion = lastSession // what the SDK answers; it would go on by what was asked for
 		}
 		if call, ok := req.(*sdk.CallToolRequest); ok && !v.lists(call.Params.Name) {
-			return v.s.callUnlisted(ctx, call)
+			res, err = v.s.callUnlisted(ctx, call)
+			return completed(req, res), err
 		}
 		res, err = next(ctx, method, req)
+		if ss, ok := req.GetSession().(*sdk.ServerSession); ok && method == "logging/setLevel" {
+			v.s.sessions.wantsLogs(ss.ID())
+		}
 		if list, ok := res.(*sdk.ListToolsResult); ok && !modernRequest(req) {
 			list.Tools = forSessions(list.Tools)
 		}
@@ -102,6 +111,26 @@ func (v *view) lists(tool string) bool {
 	defer v.mu.Unlock()
 	_, ok := v.tools[tool]
 	return ok
+}
+
+// completeResult is a result that did not come by way of the SDK's own handler of tools/call, which
+// marks results for clients of the modern era.
+type completeResult struct{ *sdk.CallToolResult }
+
+// MarshalJSON is the result's, with its type at the end.
+func (r completeResult) MarshalJSON() ([]byte, error) {
+	data, err := r.CallToolResult.MarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	return append(bytes.TrimSuffix(data, []byte("}")), `,"resultType":"complete"}`...), nil
+}
+
+func completed(req sdk.Request, res sdk.Result) sdk.Result {
+	if r, ok := res.(*sdk.CallToolResult); ok && r != nil && modernRequest(req) {
+		return completeResult{r}
+	}
+	return res
 }
 
 func panicked(method string) (sdk.Result, error) {
@@ -126,9 +155,26 @@ func (v *view) fill() {
 	ctx := host.WithPrincipal(v.s.ctx, v.who)
 	pipe := v.s.cfg.Pipeline
 	v.replace(&v.tools, v.offerTools(pipe.Tools(ctx)), v.server.RemoveTools)
+	v.notePlain()
 	v.replace(&v.prompts, v.offerPrompts(pipe.Prompts(ctx)), v.server.RemovePrompts)
 	v.replace(&v.resources, v.offerResources(pipe.Resources(ctx)), v.server.RemoveResources)
 	v.replace(&v.templates, v.offerTemplates(pipe.Templates(ctx)), v.server.RemoveResourceTemplates)
+}
+
+// notePlain sets what callsPlainly reads; v.mu is held.
+func (v *view) notePlain() {
+	plain := make(map[string]bool, len(v.tools))
+	for name, o := range v.tools {
+		plain[name] = o.plain
+	}
+	v.plain.Store(&plain)
+}
+
+// callsPlainly tells whether the tool is in the view and a call of it needs nothing of the SDK: no
+// ability of the client, no argument that comes in a header too. It does not wait for a refresh.
+func (v *view) callsPlainly(tool []byte) bool {
+	plain := v.plain.Load()
+	return plain != nil && (*plain)[string(tool)]
 }
 
 // replace adds what is new or different and removes what is gone.
@@ -170,7 +216,8 @@ func (v *view) offerTools(refs []registry.ToolRef) offers {
 	out := make(offers, len(refs))
 	for _, ref := range refs {
 		t, needs := toolFor(ref), ref.Tool.Needs
-		out[ref.Name] = offer{ref.Plugin.Name, fingerprint(t, needs), func() {
+		plain := len(needs) == 0 && !bytes.Contains(ref.Tool.InputSchema, []byte("x-mcp-header"))
+		out[ref.Name] = offer{ref.Plugin.Name, fingerprint(t, needs), plain, func() {
 			v.server.AddTool(t, func(ctx context.Context, req *sdk.CallToolRequest) (*sdk.CallToolResult, error) {
 				return v.s.callTool(ctx, req, needs)
 			})
@@ -183,7 +230,7 @@ func (v *view) offerPrompts(refs []registry.PromptRef) offers {
 	out := make(offers, len(refs))
 	for _, ref := range refs {
 		p := promptFor(ref)
-		out[ref.Name] = offer{ref.Plugin.Name, fingerprint(p), func() { v.server.AddPrompt(p, v.s.getPrompt) }}
+		out[ref.Name] = offer{ref.Plugin.Name, fingerprint(p), false, func() { v.server.AddPrompt(p, v.s.getPrompt) }}
 	}
 	return out
 }
@@ -193,7 +240,7 @@ func (v *view) offerResources(refs []registry.ResourceRef) offers {
 	for _, ref := range refs {
 		r := &sdk.Resource{URI: ref.Resource.URI, Name: ref.Resource.Name, Title: ref.Resource.Title,
 			Description: ref.Resource.Description, MIMEType: ref.Resource.MIMEType}
-		out[r.URI] = offer{ref.Plugin.Name, fingerprint(r), func() { v.server.AddResource(r, v.s.readResource) }}
+		out[r.URI] = offer{ref.Plugin.Name, fingerprint(r), false, func() { v.server.AddResource(r, v.s.readResource) }}
 	}
 	return out
 }
@@ -203,7 +250,7 @@ func (v *view) offerTemplates(refs []registry.TemplateRef) offers {
 	for _, ref := range refs {
 		t := &sdk.ResourceTemplate{URITemplate: ref.Template.URITemplate, Name: ref.Template.Name, Title: ref.Template.Title,
 			Description: ref.Template.Description, MIMEType: ref.Template.MIMEType}
-		out[t.URITemplate] = offer{ref.Plugin.Name, fingerprint(t), func() { v.server.AddResourceTemplate(t, v.s.readResource) }}
+		out[t.URITemplate] = offer{ref.Plugin.Name, fingerprint(t), false, func() { v.server.AddResourceTemplate(t, v.s.readResource) }}
 	}
 	return out
 }

@@ -7,9 +7,11 @@
 package mcpapi
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/gantryhost/gantry/abi"
+	"github.com/gantryhost/gantry/host/mcp"
 	"github.com/gantryhost/gantry/host/web"
 )
 
@@ -17,12 +19,30 @@ import (
 // clients have to name the method in a header too.
 const listen = "subscriptions/listen"
 
-// Surface serves h, the protocol's handler, at /mcp and /mcp/.
+// hot is what the protocol's handler may offer besides: quick answers without the detour through
+// net/http. mcp.Server says how; its bytes are fasthttp's, which Hot does not keep.
+type hot interface {
+	Hot(ctx context.Context, head mcp.Head, body []byte) (*mcp.Reply, context.Context)
+}
+
+var _ hot = (*mcp.Server)(nil)
+
+// Surface serves h, the protocol's handler, at /mcp and /mcp/. An *mcp.Server is asked for a quick
+// answer first.
 func Surface(h http.Handler) web.Surface {
+	quick, _ := h.(hot)
 	serve := func(c *web.Ctx) error {
 		ctx := c.Context()
-		if c.Raw().Method() == http.MethodGet || c.Header("Mcp-Method") == listen {
+		switch in := &c.Raw().Request().Header; {
+		case in.IsGet() || string(in.Peek("Mcp-Method")) == listen:
 			ctx = c.StreamContext() // a call may end what it does when the host stops; these never would
+		case in.IsPost() && quick != nil:
+			reply, next := quick.Hot(ctx, in, c.Raw().BodyRaw())
+			if reply != nil {
+				c.Bytes(http.StatusOK, reply.ContentType, reply.Body)
+				return nil
+			}
+			ctx = next
 		}
 		return web.Bridge(ctx, c, h)
 	}
