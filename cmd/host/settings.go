@@ -40,6 +40,7 @@ type settings struct {
 	CallLimit  time.Duration
 	Drain      time.Duration
 	Quickstart bool
+	NoHotPath  bool
 }
 
 // bind declares the flags that every command has.
@@ -65,6 +66,8 @@ func (s *settings) bindServe(f *pflag.FlagSet) {
 	f.BoolVar(&s.AccessLog, "access-log", false, "log every request")
 	f.DurationVar(&s.Drain, "drain", 30*time.Second, "on stop, `time` that running calls get to end")
 	f.BoolVar(&s.Quickstart, "quickstart", false, "print a new key (30 days) and client snippets")
+	f.BoolVar(&s.NoHotPath, "no-hot-path", false, "send every MCP call through the SDK, to compare the two")
+	_ = f.MarkHidden("no-hot-path") // it is there
 }
 
 // notInFile are the flags that make no sense in the settings file.

@@ -231,6 +231,7 @@ func (a *app) openMCP(context.Context) error {
 	var err error
 	if a.mcp, err = mcp.New(mcp.Config{
 		Pipeline: a.pipeline, Name: "gantry", Version: version, Logger: a.log, AllowedOrigins: a.s.Origins,
+		NoHotPath: a.s.NoHotPath,
 	}); err != nil {
 		return err
 	}
