@@ -11,6 +11,16 @@ clean_up() {
 }
 trap clean_up EXIT
 
+# need PROGRAM...: installs what is missing from the distribution, where the package has the same name.
+need() {
+  local missing=() program sudo=
+  for program in "$@"; do command -v "$program" > /dev/null || missing+=("$program"); done
+  [ "${#missing[@]}" = 0 ] && return
+  [ "$(id -u)" = 0 ] || sudo=sudo
+  $sudo env DEBIAN_FRONTEND=noninteractive apt-get update -qq
+  $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" > /dev/null
+}
+
 # npm_install FOLDER PACKAGE@VERSION...: installs into the folder, once.
 npm_install() {
   local folder=$1 want
