@@ -49,7 +49,8 @@ func instanceOf(ctx context.Context) *instance {
 }
 
 // hostFunc is a function of an import module, with the instance that called it found already. A guest
-// that has been interrupted ends at the first one it calls.
+// that has been interrupted ends at the first one it calls, and one whose time is over at one of the
+// next clockEvery.
 type hostFunc func(in *instance, mem api.Memory, stack []uint64)
 
 var _ api.GoModuleFunction = hostFunc(nil)
@@ -57,6 +58,6 @@ var _ api.GoModuleFunction = hostFunc(nil)
 // Call implements api.GoModuleFunction.
 func (f hostFunc) Call(ctx context.Context, mod api.Module, stack []uint64) {
 	in := instanceOf(ctx)
-	in.checkInterrupted()
+	in.glance()
 	f(in, mod.Memory(), stack)
 }

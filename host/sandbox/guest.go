@@ -60,13 +60,14 @@ func (g *guest) Call(ctx context.Context, c *host.GuestCall) (host.Output, host.
 		return host.Output{}, host.Usage{}, err
 	}
 	g.calls.Add(1)
-	start := time.Now()
 	out, err := in.call(ctx, &task{entry: c.Entry, arg: uint64(uint32(c.Index)), input: c.Input, border: c.Border, limits: lim})
-	usage := host.Usage{Wall: time.Since(start), Fuel: in.fuel, PeakBytes: in.mem.size, Ops: in.ops}
+	end := time.Now()
+	usage := host.Usage{Wall: end.Sub(in.began), Fuel: in.fuel, PeakBytes: in.mem.size, Ops: in.ops}
 	if host.CodeOf(err) == abi.CodeTrap {
 		g.traps.Add(1)
 		g.engine.log.Warn("plugin crashed", "plugin", g.name, "digest", g.digest, "error", err, "cause", errors.Unwrap(err))
 	}
+	in.idleSince = end
 	g.pool.release(in, in.reusable(err) && in.clean())
 	return out, usage, err
 }
@@ -101,7 +102,7 @@ func (g *guest) describe(ctx context.Context) ([]byte, error) {
 	if errors.As(err, &told) {
 		err = contractf("%s failed: %w", abi.ExportDescribe, told)
 	}
-	in.fresh = err == nil
+	in.fresh, in.idleSince = err == nil, time.Now()
 	g.pool.release(in, in.fresh && in.clean())
 	return out.Data, err
 }

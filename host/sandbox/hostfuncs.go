@@ -101,10 +101,6 @@ func hostOp(in *instance, mem api.Memory, stack []uint64) {
 	}
 	status := uint64(0)
 	if err != nil {
-		if in.opCtx != nil && in.opCtx.Err() != nil {
-			in.interrupt(causeOf(in.opCtx.Err()))
-			in.end(errInterrupted)
-		}
 		status = 1 << 32
 		if resp, err = json.Marshal(host.Outward(err)); err != nil {
 			resp = []byte(`{"code":"INTERNAL","message":"the host failed; its log has the cause","retryable":false}`)
@@ -131,8 +127,9 @@ func (in *instance) op(name, req []byte) (resp []byte, err error) {
 	return resp, err
 }
 
-// shielded runs f, which calls the border. A panic of the host's own code ends this call with
-// CodeInternal; the process and the other calls go on.
+// shielded runs f, which calls the border and may take any time: a run that is to end does so after
+// it. A panic of the host's own code ends this call with CodeInternal; the process and the other
+// calls go on.
 func (in *instance) shielded(f func(context.Context, host.Border)) {
 	defer func() {
 		switch r := recover(); {
@@ -145,6 +142,7 @@ func (in *instance) shielded(f func(context.Context, host.Border)) {
 		}
 	}()
 	f(in.opContext(), in.task.border)
+	in.look()
 }
 
 // errEnded is what host functions panic with to end a call; in.fault says why. Wazero turns it into

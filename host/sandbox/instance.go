@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"sync"
 	"time"
 
 	"github.com/tetratelabs/wazero"
@@ -24,6 +23,9 @@ import (
 const (
 	entryDescribe host.Entry = -1
 	entryStart    host.Entry = -2
+
+	// entries is how many there are that an export stands for: from entryDescribe on.
+	entries = host.EntryComplete - entryDescribe + 1
 )
 
 // task is one run of an instance's code.
@@ -38,11 +40,12 @@ type task struct {
 // instance is one instantiated module. Whoever has it from the pool uses it alone; interrupt is the
 // one method that others may call.
 type instance struct {
-	guest     *guest
-	mod       api.Module
-	mem       *memory
-	ctx       guestContext
-	functions map[host.Entry]api.Function
+	guest *guest
+	mod   api.Module
+	mem   *memory
+	ctx   guestContext
+	// functions are the exports by entry; see function.
+	functions [entries]api.Function
 	// image is what the instance is put back to after each call; nil where it is not.
 	image   *image
 	globals []api.MutableGlobal
@@ -62,9 +65,6 @@ type instance struct {
 
 	// What follows belongs to the run.
 	task     task
-	parent   context.Context
-	opCtx    context.Context
-	deadline time.Time
 	stack    [1]uint64
 	scratch  []byte
 	output   []byte
@@ -83,7 +83,7 @@ func newInstance(ctx context.Context, g *guest) (*instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := &instance{guest: g, fresh: true, scanner: newScanner(), functions: map[host.Entry]api.Function{}}
+	in := &instance{guest: g, fresh: true, scanner: newScanner()}
 	in.ctx.in = in
 	in.interruption.init()
 	in.stdout = stream{in: in, level: abi.LogInfo}
@@ -146,19 +146,17 @@ func (in *instance) instantiate(compiled wazero.CompiledModule) (err error) {
 
 // function returns the export for an entry, or nil. Each has a stack of its own, so it is kept.
 func (in *instance) function(entry host.Entry) api.Function {
-	f, ok := in.functions[entry]
-	if !ok {
-		f = in.mod.ExportedFunction(exportOf(entry))
-		in.functions[entry] = f
+	f := &in.functions[entry-entryDescribe]
+	if *f == nil {
+		*f = in.mod.ExportedFunction(exportOf(entry))
 	}
-	return f
+	return *f
 }
 
 func exportOf(entry host.Entry) string {
-	return map[host.Entry]string{
-		entryDescribe: abi.ExportDescribe, host.EntryTool: abi.ExportCall, host.EntryPrompt: abi.ExportPrompt,
-		host.EntryRead: abi.ExportRead, host.EntryComplete: abi.ExportComplete,
-	}[entry]
+	return [entries]string{
+		abi.ExportDescribe, abi.ExportCall, abi.ExportPrompt, abi.ExportRead, abi.ExportComplete,
+	}[entry-entryDescribe]
 }
 
 // call runs one entry to its end and reads the answer.
@@ -178,7 +176,7 @@ func (in *instance) call(ctx context.Context, t *task) (host.Output, error) {
 
 // begin readies the instance for a run and arms its interruption.
 func (in *instance) begin(ctx context.Context, t *task) {
-	in.task, in.parent = *t, ctx
+	in.task = *t
 	in.output, in.response, in.fault = nil, nil, nil
 	in.ops, in.events, in.lines = 0, 0, 0
 	in.stdout.crash, in.stderr.crash = "", ""
@@ -187,7 +185,7 @@ func (in *instance) begin(ctx context.Context, t *task) {
 	if in.left != nil {
 		in.left.Set(uint64(uint32(in.counter.Begin(0))))
 	}
-	in.deadline = in.arm(ctx, t.limits.Wall)
+	in.arm(ctx, t.limits.Wall)
 }
 
 // finish disarms the interruption, says what err means and lets go of what belonged to the run.
@@ -196,10 +194,9 @@ func (in *instance) finish(err error) error {
 		in.fuel = in.counter.End(int32(uint32(in.left.Get())))
 	}
 	in.flush()
-	in.disarm()
 	err = in.verdict(err)
-	in.endOps()
-	in.task, in.parent, in.opCtx, in.response = task{}, nil, nil, nil
+	in.disarm()
+	in.task, in.response = task{}, nil
 	return err
 }
 
@@ -215,44 +212,13 @@ func (in *instance) flush() {
 	in.stderr.flush()
 }
 
-// opContext is the context of the run's operations: the caller's, with the run's deadline. It is
-// made at the first one, as many calls need none.
-func (in *instance) opContext() context.Context {
-	if in.opCtx == nil {
-		ctx, cancel := context.WithDeadline(in.parent, in.deadline)
-		in.opCtx = ctx
-		in.watchOps(cancel)
-	}
-	return in.opCtx
-}
-
-// sleep is the guest's way to wait. It ends with the call.
-func (in *instance) sleep(ns int64) {
-	t := time.NewTimer(time.Duration(ns))
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-in.interrupted:
-		in.end(errInterrupted)
-	}
-}
-
-// checkInterrupted ends the call where it has been interrupted.
-func (in *instance) checkInterrupted() {
-	select {
-	case <-in.interrupted:
-		in.end(errInterrupted)
-	default:
-	}
-}
-
 // randomness is the guest's source of random bytes. A guest may ask for as many as its memory holds,
 // so an interruption is looked at in between.
 type randomness struct{ in *instance }
 
 // Read reads some of what is asked for; wazero comes back for the rest.
 func (r randomness) Read(p []byte) (int, error) {
-	r.in.checkInterrupted()
+	r.in.look()
 	return rand.Read(p[:min(len(p), 1<<20)])
 }
 
@@ -269,112 +235,4 @@ func (in *instance) close() {
 		in.guest.engine.log.Warn("an instance was not freed", "plugin", in.guest.name, "error", err)
 	}
 	in.guest.code.release()
-}
-
-// cause is why a run was interrupted.
-type cause int
-
-const (
-	causeNone cause = iota
-	causeWall
-	causeDeadline
-	causeCancelled
-	causeClosed
-)
-
-func causeOf(ctxErr error) cause {
-	if errors.Is(ctxErr, context.DeadlineExceeded) {
-		return causeDeadline
-	}
-	return causeCancelled
-}
-
-// interruption ends a run from outside, once: the instance cannot be used after it.
-type interruption struct {
-	// interrupted is closed by interrupt. The guest's next tick or other call of the host sees it.
-	interrupted chan struct{}
-	// spoiled says that an interruption came when the run was over already.
-	spoiled bool
-	timer   *time.Timer
-	unwatch func() bool
-
-	mu        sync.Mutex
-	cause     cause
-	timeCause cause
-	cancelOps context.CancelFunc
-}
-
-func (i *interruption) init() { i.interrupted = make(chan struct{}) }
-
-// arm lets the run end after wall, by the context's deadline or with the context, whatever is first.
-func (i *interruption) arm(ctx context.Context, wall time.Duration) time.Time {
-	now := time.Now()
-	end, why := now.Add(wall), causeWall
-	if d, ok := ctx.Deadline(); ok && d.Before(end) {
-		end, why = d, causeDeadline
-	}
-	i.timeCause = why
-	if i.timer == nil {
-		i.timer = time.AfterFunc(end.Sub(now), func() { i.interrupt(i.timeCause) })
-	} else {
-		i.timer.Reset(end.Sub(now))
-	}
-	if ctx.Done() != nil {
-		i.unwatch = context.AfterFunc(ctx, func() { i.interrupt(causeOf(ctx.Err())) })
-	}
-	return end
-}
-
-func (i *interruption) disarm() {
-	if !i.timer.Stop() {
-		i.spoiled = true
-	}
-	if i.unwatch != nil && !i.unwatch() {
-		i.spoiled = true
-	}
-	i.unwatch = nil
-}
-
-// interrupt ends the run; the first cause counts.
-func (i *interruption) interrupt(why cause) {
-	i.mu.Lock()
-	first, cancel := i.cause == causeNone, i.cancelOps
-	if first {
-		i.cause = why
-	}
-	i.mu.Unlock()
-	if !first {
-		return
-	}
-	close(i.interrupted)
-	if cancel != nil {
-		cancel()
-	}
-}
-
-func (i *interruption) why() cause {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	return i.cause
-}
-
-// watchOps lets an interruption cancel the run's operations too.
-func (i *interruption) watchOps(cancel context.CancelFunc) {
-	i.mu.Lock()
-	i.cancelOps = cancel
-	late := i.cause != causeNone
-	i.mu.Unlock()
-	if late {
-		cancel()
-	}
-}
-
-func (i *interruption) endOps() {
-	i.mu.Lock()
-	cancel := i.cancelOps
-	i.cancelOps = nil
-	i.mu.Unlock()
-	if cancel != nil {
-		cancel()
-	}
 }

@@ -112,7 +112,6 @@ func (p *pool) release(in *instance, keep bool) {
 	p.mu.Lock()
 	keep = keep && !p.closed
 	if keep {
-		in.idleSince = time.Now()
 		p.idle = append(p.idle, in)
 	} else {
 		delete(p.live, in)

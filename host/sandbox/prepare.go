@@ -37,11 +37,11 @@ func offerMeter(ctx context.Context, r wazero.Runtime) error {
 	return err
 }
 
-// hostTick is where a guest that calls nothing else is interrupted (hostFunc sees to that), and where
-// the scheduler and the garbage collector get their turn.
+// hostTick is where a guest that calls nothing else is interrupted, and where the scheduler
+// and the garbage collector get their turn.
 func hostTick(in *instance, _ api.Memory, stack []uint64) {
 	runtime.Gosched()
-	in.checkInterrupted()
+	in.look()
 	next, _ := in.counter.Tick(int32(uint32(stack[0])))
 	stack[0] = uint64(uint32(next))
 }

@@ -14,11 +14,10 @@ const recycleGrowth = 32 << 20
 
 // reusable decides after a call whether the instance may serve another one of its tenant. An error
 // the plugin reported itself is an ordinary end; after any other the guest may be half-way through a
-// change of its own state, so the instance goes. An interruption that came too late for the call
-// still closes the instance.
+// change of its own state, so the instance goes.
 func (in *instance) reusable(err error) bool {
 	var told *abi.Error
-	if err != nil && !errors.As(err, &told) || in.fault != nil || in.spoiled {
+	if err != nil && !errors.As(err, &told) || in.fault != nil {
 		return false
 	}
 	return in.mem.size-in.bornBytes <= recycleGrowth && !in.mod.IsClosed()

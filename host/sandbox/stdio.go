@@ -50,7 +50,7 @@ type stream struct {
 // Write never fails; it is called on the guest's own goroutine. One call of the guest may lead to any
 // number of writes, so each looks for an interruption.
 func (s *stream) Write(p []byte) (int, error) {
-	s.in.checkInterrupted()
+	s.in.look()
 	n := len(p)
 	for len(p) > 0 {
 		line, after, whole := bytes.Cut(p, []byte("\n"))

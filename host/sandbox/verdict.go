@@ -16,9 +16,10 @@ import (
 // verdict says what the error of a run means to the caller. What wazero said, with the guest's
 // stack, stays as the cause for the log.
 func (in *instance) verdict(err error) error {
-	switch why := in.why(); {
-	case err == nil:
+	if err == nil {
 		return nil
+	}
+	switch why := in.why(); {
 	case in.fault != nil && in.fault != errInterrupted:
 		var he *host.Error
 		if errors.As(in.fault, &he) && he.Err == nil {
