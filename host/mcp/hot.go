@@ -20,6 +20,9 @@ import (
 // SDK while it runs: its client may want a stream that is kept open, and a way to come back to it.
 const headStart = 100 * time.Millisecond
 
+// maxIdle bounds how many goroutines wait for a call to make.
+const maxIdle = 64
+
 // maxClients bounds how many kinds of client are remembered, maxClient how long each may describe itself.
 const (
 	maxClients = 256
@@ -152,14 +155,42 @@ func (s *Server) begin(c *hotCall, p *host.Principal) bool {
 		cancel()
 		return false
 	}
-	s.hotCalls.Add(1)
-	go s.run(ctx, c)
+	select {
+	case s.hotJobs <- hotJob{ctx, c}:
+	default:
+		s.hotWork.Add(1)
+		go s.work(hotJob{ctx, c})
+	}
 	return true
+}
+
+// hotJob is a call and the context that it is made with.
+type hotJob struct {
+	ctx  context.Context
+	call *hotCall
+}
+
+// work makes calls until the server ends, or enough others wait for one. A goroutine that was used
+// has the stack that a call needs; to grow that of a new one takes as long as the rest of Hot.
+func (s *Server) work(j hotJob) {
+	defer s.hotWork.Done()
+	for {
+		s.run(j.ctx, j.call)
+		if s.hotIdle.Add(1) > maxIdle {
+			s.hotIdle.Add(-1)
+			return
+		}
+		select {
+		case j = <-s.hotJobs:
+			s.hotIdle.Add(-1)
+		case <-s.ctx.Done():
+			return
+		}
+	}
 }
 
 // run makes the call and tells its end.
 func (s *Server) run(ctx context.Context, c *hotCall) {
-	defer s.hotCalls.Done()
 	defer c.cancel()
 	defer func() {
 		if r := recover(); r != nil {

@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/auth"
@@ -143,8 +144,10 @@ type Server struct {
 	headStart time.Duration
 	stamp     []byte // see stampOf
 	clients   clients
-	hotMu     sync.RWMutex // held for writing while ctx is ended: hotCalls does not grow after that
-	hotCalls  sync.WaitGroup
+	hotMu     sync.RWMutex // held for writing while ctx is ended: hotWork does not grow after that
+	hotWork   sync.WaitGroup
+	hotJobs   chan hotJob
+	hotIdle   atomic.Int32
 }
 
 var _ http.Handler = (*Server)(nil)
@@ -155,7 +158,8 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	cfg.setDefaults()
-	s := &Server{cfg: cfg, headStart: headStart, stamp: stampOf(&cfg), clients: clients{known: make(map[string]era)}}
+	s := &Server{cfg: cfg, headStart: headStart, stamp: stampOf(&cfg), hotJobs: make(chan hotJob),
+		clients: clients{known: make(map[string]era)}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.views = newViews(s)
 	s.sessions = newSessions(&s.cfg)
@@ -184,7 +188,7 @@ func (s *Server) Close(ctx context.Context) error {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		s.hotCalls.Wait()
+		s.hotWork.Wait()
 		s.views.closeSessions()
 		s.sessions.wait()
 	}()

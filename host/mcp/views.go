@@ -5,7 +5,6 @@ package mcp
 import (
 	"context"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/gantryhost/gantry/abi"
@@ -34,23 +33,28 @@ func newViews(s *Server) *views {
 }
 
 // viewName tells which callers share a view: those to whom the pipeline lists the same.
-func viewName(p *host.Principal) string {
-	scopes := make([]string, len(p.Scopes))
-	for i, sc := range p.Scopes {
-		scopes[i] = string(sc)
-	}
+func viewName(p *host.Principal) string { return string(appendViewName(nil, p)) }
+
+func appendViewName(b []byte, p *host.Principal) []byte {
+	b = append(append(b, p.Tenant...), 0)
+	b = append(append(b, p.Kind...), 0)
+	b = append(b, p.Workspace...)
+	scopes := append(make([]host.Scope, 0, 8), p.Scopes...)
 	slices.Sort(scopes)
-	return strings.Join(append([]string{string(p.Tenant), string(p.Kind), p.Workspace}, scopes...), "\x00")
+	for _, sc := range scopes {
+		b = append(append(b, 0), sc...)
+	}
+	return b
 }
 
 // get returns the principal's view, filled.
 func (vs *views) get(p *host.Principal) *view {
-	key := viewName(p)
+	key := appendViewName(make([]byte, 0, 256), p)
 	vs.mu.Lock()
-	v := vs.byKey[key]
+	v := vs.byKey[string(key)]
 	if v == nil {
 		v = newView(vs.s, p)
-		vs.byKey[key] = v
+		vs.byKey[string(key)] = v
 		if len(vs.byKey) > vs.s.cfg.MaxViews {
 			vs.evict(v)
 		}

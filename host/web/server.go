@@ -302,9 +302,10 @@ func (s *Server) newCtx(fc *fiber.Ctx, sf *Surface, r *Route) *Ctx {
 	c := &Ctx{raw: fc, server: s, surface: sf, route: r, start: time.Now()}
 	c.requestID = s.ids.next(c.Header("X-Request-Id"))
 	h := &fc.Response().Header
-	h.Set("X-Request-Id", c.requestID)
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Cache-Control", "no-store")
+	// Names in their canonical form, which Set would find out for each request anew.
+	h.SetCanonical([]byte("X-Request-Id"), []byte(c.requestID))
+	h.SetCanonical([]byte("X-Content-Type-Options"), []byte("nosniff"))
+	h.SetCanonical([]byte("Cache-Control"), []byte("no-store"))
 	return c
 }
 
