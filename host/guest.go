@@ -70,6 +70,9 @@ type Usage struct {
 type Limits struct {
 	// Wall bounds one call, waiting for an instance not included.
 	Wall time.Duration `json:"wall,omitempty"`
+	// Fuel bounds what one call may compute, in the units of Usage.Fuel: the same call meets it at the
+	// same place on every machine. 0 is no limit. A runner that does not count fuel refuses it.
+	Fuel uint64 `json:"fuel,omitempty"`
 	// MemoryBytes bounds the guest's linear memory, in steps of 64 KiB.
 	MemoryBytes int64 `json:"memory_bytes,omitempty"`
 	// OutputBytes bounds the answer, and each emitted event.

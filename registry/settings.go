@@ -54,6 +54,7 @@ type settingsFile struct {
 
 type limitsFile struct {
 	Wall        time.Duration  `yaml:"wall"`
+	Fuel        int64          `yaml:"fuel"`
 	Memory      yamlfile.Bytes `yaml:"memory"`
 	Output      yamlfile.Bytes `yaml:"output"`
 	Input       yamlfile.Bytes `yaml:"input"`
@@ -133,6 +134,7 @@ func (f *settingsFile) checkGrants() error {
 // unit that was mistaken.
 const (
 	maxWall        = 24 * time.Hour
+	maxFuel        = 1_000_000_000_000_000
 	maxMemory      = 4 << 30 // what 32-bit Wasm can address
 	maxBody        = 1 << 30
 	maxCount       = 1_000_000_000
@@ -146,6 +148,7 @@ func (l *limitsFile) check() error {
 		most     string
 	}{
 		{"wall", int64(l.Wall), int64(maxWall), "24h"},
+		{"fuel", l.Fuel, maxFuel, "1000000000000000"},
 		{"memory", int64(l.Memory), maxMemory, "4GiB"},
 		{"output", int64(l.Output), maxBody, "1GiB"},
 		{"input", int64(l.Input), maxBody, "1GiB"},
@@ -166,7 +169,7 @@ func (l *limitsFile) check() error {
 
 func (l *limitsFile) limits() host.Limits {
 	return host.Limits{
-		Wall: l.Wall, MemoryBytes: int64(l.Memory), OutputBytes: int64(l.Output), InputBytes: int64(l.Input),
+		Wall: l.Wall, Fuel: uint64(l.Fuel), MemoryBytes: int64(l.Memory), OutputBytes: int64(l.Output), InputBytes: int64(l.Input),
 		Ops: l.Ops, Events: l.Events, Concurrency: l.Concurrency, EgressBytes: int64(l.Egress),
 	}
 }

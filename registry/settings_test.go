@@ -36,7 +36,7 @@ grants:
       header: Authorization
       template: Bearer ${value}
       from: env:API_KEY
-limits: {wall: 30s, memory: 64MiB, output: 4MiB, input: 1MiB, ops: 100, events: 1000, concurrency: 4, egress: 16MiB}
+limits: {wall: 30s, fuel: 50000000, memory: 64MiB, output: 4MiB, input: 1MiB, ops: 100, events: 1000, concurrency: 4, egress: 16MiB}
 `
 
 func TestParseSettingsReadsEveryField(t *testing.T) {
@@ -53,7 +53,7 @@ func TestParseSettingsReadsEveryField(t *testing.T) {
 			Credentials: []abi.Credential{{Name: "API_KEY", Host: "api.example.com", Header: "Authorization",
 				Template: "Bearer ${value}", From: "env:API_KEY"}},
 		},
-		Limits: host.Limits{Wall: 30 * time.Second, MemoryBytes: 64 << 20, OutputBytes: 4 << 20, InputBytes: 1 << 20,
+		Limits: host.Limits{Wall: 30 * time.Second, Fuel: 50_000_000, MemoryBytes: 64 << 20, OutputBytes: 4 << 20, InputBytes: 1 << 20,
 			Ops: 100, Events: 1000, Concurrency: 4, EgressBytes: 16 << 20},
 	}
 	if !reflect.DeepEqual(got, want) {
@@ -66,17 +66,19 @@ func TestParseSettingsReadsEveryField(t *testing.T) {
 
 func TestParseSettingsNamesTheFieldAndTheMend(t *testing.T) {
 	for text, want := range map[string]string{
-		"grant: {kv: true}":            "line 1: grant: there is no such field; did you mean grants?",
-		"grants: {host: [a]}":          "grants.host: there is no such field; did you mean hosts?",
-		"grants: {files: all}":         `grants.files: "all" is not one of read, write`,
-		"prefix: 'a b'":                `prefix: "a b" cannot begin a tool's name`,
-		"tenants: [Acme Inc]":          `tenants[0]: "Acme Inc" is not a tenant`,
-		"config: [a]":                  "config: is a list; it has to be a mapping",
-		"limits: {wall: -3s}":          "limits.wall: is negative",
-		"limits: {memory: 8GiB}":       "limits.memory: at most 4GiB is allowed",
-		"limits: {memory: lots}":       `limits.memory: "lots" is not a size`,
-		"limits: {concurrency: 2.5}":   `limits.concurrency: "2.5" is not a whole number`,
-		"config: {key: \"${SECRET}\"}": "config.key: the variable SECRET is not set",
+		"grant: {kv: true}":                "line 1: grant: there is no such field; did you mean grants?",
+		"grants: {host: [a]}":              "grants.host: there is no such field; did you mean hosts?",
+		"grants: {files: all}":             `grants.files: "all" is not one of read, write`,
+		"prefix: 'a b'":                    `prefix: "a b" cannot begin a tool's name`,
+		"tenants: [Acme Inc]":              `tenants[0]: "Acme Inc" is not a tenant`,
+		"config: [a]":                      "config: is a list; it has to be a mapping",
+		"limits: {fuel: -1}":               "limits.fuel: is negative",
+		"limits: {fuel: 2000000000000000}": "limits.fuel: at most 1000000000000000 is allowed",
+		"limits: {wall: -3s}":              "limits.wall: is negative",
+		"limits: {memory: 8GiB}":           "limits.memory: at most 4GiB is allowed",
+		"limits: {memory: lots}":           `limits.memory: "lots" is not a size`,
+		"limits: {concurrency: 2.5}":       `limits.concurrency: "2.5" is not a whole number`,
+		"config: {key: \"${SECRET}\"}":     "config.key: the variable SECRET is not set",
 		"grants: {credentials: [{name: K, host: h.example, header: A}]}":                  "grants.credentials[0] K: from has to say where the secret is kept: env:NAME or file:/path",
 		"grants: {credentials: [{name: K, host: '*', header: A, from: 'env:K'}]}":         "grants.credentials[0] K: host has to be one host",
 		"grants: {credentials: [{name: K, host: h.example, header: A, from: 'K'}]}":       "env:NAME or file:/path",

@@ -10,7 +10,7 @@ import (
 	"github.com/gantryhost/gantry/host"
 )
 
-// checkLimits refuses negative limits, and memory no module can have.
+// checkLimits refuses negative limits, memory no module can have, and fuel, which is not counted here.
 func checkLimits(op string, l host.Limits) error {
 	for _, f := range []struct {
 		name  string
@@ -25,6 +25,9 @@ func checkLimits(op string, l host.Limits) error {
 	}
 	if l.MemoryBytes > 0 && l.MemoryBytes < pageBytes || l.MemoryBytes > 4<<30 {
 		return host.Errorf(op, abi.CodeInvalidArg, "limits: memory: %d bytes is not between 64 KiB and 4 GiB", l.MemoryBytes)
+	}
+	if l.Fuel > 0 {
+		return host.Errorf(op, abi.CodeInvalidArg, "limits: fuel: plugins built with Extism's kits are not metered by fuel; leave it out and bound their time with wall")
 	}
 	return nil
 }

@@ -115,6 +115,7 @@ func orDefault[T comparable](v *T, d T) {
 // fill puts d where l is zero.
 func fill(l, d host.Limits) host.Limits {
 	orDefault(&l.Wall, d.Wall)
+	orDefault(&l.Fuel, d.Fuel)
 	orDefault(&l.MemoryBytes, d.MemoryBytes)
 	orDefault(&l.OutputBytes, d.OutputBytes)
 	orDefault(&l.InputBytes, d.InputBytes)

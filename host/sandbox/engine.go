@@ -269,6 +269,8 @@ type PluginStats struct {
 	// Instances is how many are alive, Idle how many of them wait for a call.
 	Instances, Idle int
 	Calls, Traps    int64
+	// Fuel is what all calls used, failed ones included.
+	Fuel uint64
 	// ResetBytes is what resets have copied, Mismatches how many of those that were compared differed.
 	ResetBytes, Mismatches int64
 }

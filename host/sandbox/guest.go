@@ -33,6 +33,7 @@ type guest struct {
 	origin origin
 
 	calls, traps atomic.Int64
+	fuel         atomic.Uint64
 	// resetBytes counts what resets have copied, resets those that verify looked at.
 	resetBytes, resets, mismatches atomic.Int64
 }
@@ -63,6 +64,7 @@ func (g *guest) Call(ctx context.Context, c *host.GuestCall) (host.Output, host.
 	out, err := in.call(ctx, &task{entry: c.Entry, arg: uint64(uint32(c.Index)), input: c.Input, border: c.Border, limits: lim})
 	end := time.Now()
 	usage := host.Usage{Wall: end.Sub(in.began), Fuel: in.fuel, PeakBytes: in.mem.size, Ops: in.ops}
+	g.fuel.Add(in.fuel)
 	if host.CodeOf(err) == abi.CodeTrap {
 		g.traps.Add(1)
 		g.engine.log.Warn("plugin crashed", "plugin", g.name, "digest", g.digest, "error", err, "cause", errors.Unwrap(err))
@@ -93,7 +95,7 @@ func (g *guest) describe(ctx context.Context) ([]byte, error) {
 		return nil, err
 	}
 	lim := g.limits
-	lim.Wall, lim.OutputBytes = g.engine.cfg.InitTimeout, abi.MaxManifestBytes
+	lim.Wall, lim.Fuel, lim.OutputBytes = g.engine.cfg.InitTimeout, 0, abi.MaxManifestBytes
 	out, err := in.call(ctx, &task{entry: entryDescribe, limits: lim})
 	if err == nil && out.Kind != 0 {
 		err = contractf("%s returned %d; it returns 0 when the manifest is its output", abi.ExportDescribe, out.Kind)
@@ -133,7 +135,7 @@ func (g *guest) stats() PluginStats {
 	live, idle := g.pool.count()
 	return PluginStats{
 		Name: g.name, Digest: g.digest, Instances: live, Idle: idle,
-		Calls: g.calls.Load(), Traps: g.traps.Load(),
+		Calls: g.calls.Load(), Traps: g.traps.Load(), Fuel: g.fuel.Load(),
 		ResetBytes: g.resetBytes.Load(), Mismatches: g.mismatches.Load(),
 	}
 }

@@ -107,7 +107,7 @@ func (in *instance) start(ctx context.Context, compiled wazero.CompiledModule, i
 		return in.outOfMemory()
 	}
 	lim := in.guest.limits
-	lim.Wall = e.cfg.InitTimeout
+	lim.Wall, lim.Fuel = e.cfg.InitTimeout, 0
 	in.begin(ctx, &task{entry: entryStart, limits: lim})
 	err = in.instantiate(compiled)
 	if err == nil {
@@ -183,7 +183,7 @@ func (in *instance) begin(ctx context.Context, t *task) {
 	in.mem.refused = refusedNothing
 	in.mem.limit = min(t.limits.MemoryBytes, in.guest.limits.MemoryBytes)
 	if in.left != nil {
-		in.left.Set(uint64(uint32(in.counter.Begin(0))))
+		in.left.Set(uint64(uint32(in.counter.Begin(t.limits.Fuel))))
 	}
 	in.arm(ctx, t.limits.Wall)
 }

@@ -100,6 +100,56 @@ func TestFuelIsTheSameForTheSameCall(t *testing.T) {
 	}
 }
 
+func TestFuelIsALimit(t *testing.T) {
+	e := newEngine(t, Config{})
+	calling := func(g *guest, fuel uint64) (host.Usage, error) {
+		_, u, err := g.Call(t.Context(), &host.GuestCall{Tenant: "a", Input: []byte("abc"), Border: &border{}, Limits: host.Limits{Fuel: fuel}})
+		return u, err
+	}
+	t.Run("a call that needs less ends as ever, one that needs more does not", func(t *testing.T) {
+		g := load(t, e, echo().bytes(), host.Limits{})
+		u, err := calling(g, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := calling(g, u.Fuel+1); err != nil {
+			t.Errorf("with one unit to spare: %v", err)
+		}
+		_, err = calling(g, u.Fuel-1)
+		wantCode(t, err, abi.CodeLimit)
+	})
+	t.Run("a loop ends at the same place each time, and says which setting", func(t *testing.T) {
+		g := load(t, e, tool(forever, unreachable).bytes(), host.Limits{Fuel: 1_234_567})
+		for range 3 {
+			u, err := calling(g, 0)
+			wantCode(t, err, abi.CodeLimit)
+			if u.Fuel != 1_234_567 {
+				t.Errorf("used %d units", u.Fuel)
+			}
+			out := host.Outward(err)
+			if out.Message != "the plugin used up the fuel of its call; the limit is 1234567" || out.Hint != "raise limits: fuel: in guest.yaml" {
+				t.Errorf("got %q, hint %q", out.Message, out.Hint)
+			}
+		}
+		if s := g.stats(); s.Fuel != 3*1_234_567 || s.Calls != 3 || s.Traps != 0 {
+			t.Errorf("got %+v", s)
+		}
+	})
+	t.Run("what a call may not use it may use at its start", func(t *testing.T) {
+		m := tool(i32c(2))
+		m.funcs = append(m.funcs, asmFunc{"_initialize", signature{}, counted1000()})
+		if _, err := calling(load(t, e, m.bytes(), host.Limits{Fuel: 100}), 0); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// counted1000 is a loop of a thousand turns; memory keeps the count.
+func counted1000() []byte {
+	return slices.Concat([]byte{0x03, 0x40}, i32c(100), load32(100), i32c(1), []byte{0x6a, 0x36, 2, 0},
+		load32(100), i32c(1000), []byte{0x48, 0x0d, 0, 0x0b})
+}
+
 func TestCodeIsBoundedAtLoad(t *testing.T) {
 	e := newEngine(t, Config{})
 	for name, tc := range map[string]struct {

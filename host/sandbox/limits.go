@@ -33,6 +33,7 @@ func checkLimits(op string, l host.Limits) error {
 func fillLimits(l, d host.Limits) host.Limits {
 	return host.Limits{
 		Wall:        cmp.Or(l.Wall, d.Wall),
+		Fuel:        cmp.Or(l.Fuel, d.Fuel),
 		MemoryBytes: cmp.Or(l.MemoryBytes, d.MemoryBytes) / pageBytes * pageBytes,
 		OutputBytes: cmp.Or(l.OutputBytes, d.OutputBytes),
 		InputBytes:  cmp.Or(l.InputBytes, d.InputBytes),

@@ -5,6 +5,7 @@ package sandbox
 import (
 	"context"
 	"runtime"
+	"strconv"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -18,8 +19,8 @@ import (
 const preparation = "m2"
 
 // prepare returns the module as it will be compiled: metered, so that its code can be interrupted
-// anywhere and its fuel counted, with its globals within reach of a reset, and with every table bounded, because table.grow takes host memory
-// that no memory limit counts.
+// anywhere and its fuel counted, with its globals within reach of a reset, and with every table
+// bounded, because table.grow takes host memory that no memory limit counts.
 func prepare(wasm []byte) ([]byte, state, error) {
 	m, err := wasmbin.Decode(wasm, accepted)
 	if err != nil {
@@ -42,6 +43,10 @@ func offerMeter(ctx context.Context, r wazero.Runtime) error {
 func hostTick(in *instance, _ api.Memory, stack []uint64) {
 	runtime.Gosched()
 	in.look()
-	next, _ := in.counter.Tick(int32(uint32(stack[0])))
+	next, ok := in.counter.Tick(int32(uint32(stack[0])))
+	if !ok {
+		limit := strconv.FormatUint(in.task.limits.Fuel, 10)
+		in.end(in.guest.overLimit("fuel", limit, "the plugin used up the fuel of its call"))
+	}
 	stack[0] = uint64(uint32(next))
 }
