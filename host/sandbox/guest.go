@@ -65,7 +65,7 @@ func (g *guest) Call(ctx context.Context, c *host.GuestCall) (host.Output, host.
 	end := time.Now()
 	usage := host.Usage{Wall: end.Sub(in.began), Fuel: in.fuel, PeakBytes: in.mem.size, Ops: in.ops}
 	g.fuel.Add(in.fuel)
-	if host.CodeOf(err) == abi.CodeTrap {
+	if err != nil && host.CodeOf(err) == abi.CodeTrap {
 		g.traps.Add(1)
 		g.engine.log.Warn("plugin crashed", "plugin", g.name, "digest", g.digest, "error", err, "cause", errors.Unwrap(err))
 	}

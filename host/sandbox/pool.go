@@ -6,6 +6,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -33,7 +34,8 @@ type pool struct {
 	live map[*instance]struct{}
 	// making counts instances that are not in live yet.
 	making int
-	closed bool
+	// closed is set under mu; who only wants to spare itself the wait reads it without.
+	closed atomic.Bool
 	done   chan struct{}
 }
 
@@ -46,7 +48,7 @@ func (p *pool) init(g *guest, calls, instances int) {
 
 // acquire returns an instance that is fresh or has served this tenant only. The caller releases it.
 func (p *pool) acquire(ctx context.Context, tenant host.TenantID) (*instance, error) {
-	if p.isShut() {
+	if p.closed.Load() {
 		return nil, p.shutError()
 	}
 	if err := p.slots.Acquire(ctx, 1); err != nil {
@@ -72,7 +74,7 @@ func (p *pool) acquire(ctx context.Context, tenant host.TenantID) (*instance, er
 func (p *pool) pick(tenant host.TenantID) (in, surplus *instance, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed {
+	if p.closed.Load() {
 		return nil, nil, p.shutError()
 	}
 	for i := len(p.idle) - 1; i >= 0; i-- {
@@ -110,7 +112,7 @@ func (p *pool) takeOldest() *instance {
 // release gives an instance back, to be used again or, where keep is false, closed.
 func (p *pool) release(in *instance, keep bool) {
 	p.mu.Lock()
-	keep = keep && !p.closed
+	keep = keep && !p.closed.Load()
 	if keep {
 		p.idle = append(p.idle, in)
 	} else {
@@ -157,15 +159,7 @@ func (p *pool) count() (live, idle int) {
 func (p *pool) shut() (first bool, done chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	first = !p.closed
-	p.closed = true
-	return first, p.done
-}
-
-func (p *pool) isShut() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.closed
+	return !p.closed.Swap(true), p.done
 }
 
 func (p *pool) shutError() error {

@@ -16,9 +16,13 @@ const recycleGrowth = 32 << 20
 // the plugin reported itself is an ordinary end; after any other the guest may be half-way through a
 // change of its own state, so the instance goes.
 func (in *instance) reusable(err error) bool {
-	var told *abi.Error
-	if err != nil && !errors.As(err, &told) || in.fault != nil {
+	if in.fault != nil || err != nil && !toldByGuest(err) {
 		return false
 	}
 	return in.mem.size-in.bornBytes <= recycleGrowth && !in.mod.IsClosed()
+}
+
+func toldByGuest(err error) bool {
+	var told *abi.Error
+	return errors.As(err, &told)
 }
