@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/gantryhost/gantry/host/wasmbin"
 	"github.com/gantryhost/gantry/host/yamlfile"
 )
 
@@ -41,6 +42,12 @@ type settings struct {
 	Drain      time.Duration
 	Quickstart bool
 	NoHotPath  bool
+
+	// what a module may be; see docs/limits.md
+	MaxModule, MaxBody         byteSize
+	MaxFunctions, MaxLocals    int
+	MaxNesting                 int
+	MaxTables, MaxTableEntries int
 }
 
 // bind declares the flags that every command has.
@@ -55,6 +62,7 @@ func (s *settings) bind(f *pflag.FlagSet) {
 	s.Memory, s.MinFree = 2<<30, 256<<20
 	f.Var(&s.Memory, "memory", "most `bytes` that all plugin instances together may hold")
 	f.Var(&s.MinFree, "min-free", "below so many free `bytes` on the disk the host turns read-only")
+	s.bindAdmission(f)
 	f.DurationVar(&s.CallLimit, "call-limit", time.Minute, "longest `time` of one call, where a plugin's settings name none")
 }
 
@@ -68,6 +76,47 @@ func (s *settings) bindServe(f *pflag.FlagSet) {
 	f.BoolVar(&s.Quickstart, "quickstart", false, "print a new key (30 days) and client snippets")
 	f.BoolVar(&s.NoHotPath, "no-hot-path", false, "send every MCP call through the SDK, to compare the two")
 	_ = f.MarkHidden("no-hot-path") // it is there
+}
+
+// bindAdmission declares how large a module may be. Few operators need it, so --help leaves it out.
+func (s *settings) bindAdmission(f *pflag.FlagSet) {
+	d := wasmbin.Limits{}.Filled()
+	s.MaxModule, s.MaxBody = byteSize(d.FileBytes), byteSize(d.BodyBytes)
+	f.Var(&s.MaxModule, "max-module", "most `bytes` of a plugin's file")
+	f.Var(&s.MaxBody, "max-body", "most `bytes` of code in one function of a plugin")
+	f.IntVar(&s.MaxFunctions, "max-functions", d.Functions, "most functions of a plugin")
+	f.IntVar(&s.MaxLocals, "max-locals", d.Locals, "most locals of one function")
+	f.IntVar(&s.MaxNesting, "max-nesting", d.Nesting, "how deep blocks of one function may lie within each other")
+	f.IntVar(&s.MaxTables, "max-tables", d.Tables, "most tables of a plugin")
+	f.IntVar(&s.MaxTableEntries, "max-table-entries", d.TableEntries, "most entries of one table, at the start or ever")
+	f.VisitAll(func(f *pflag.Flag) {
+		if strings.HasPrefix(f.Name, "max-") {
+			f.Hidden = true
+		}
+	})
+}
+
+// bound is a flag of bindAdmission with the most it may be set to.
+type bound struct {
+	flag      string
+	got, most int64
+}
+
+func (s *settings) bounds() []bound {
+	return []bound{
+		{"max-module", int64(s.MaxModule), 1 << 30}, {"max-body", int64(s.MaxBody), 1 << 30},
+		{"max-functions", int64(s.MaxFunctions), 10_000_000}, {"max-locals", int64(s.MaxLocals), 50_000},
+		{"max-nesting", int64(s.MaxNesting), 20_000}, {"max-tables", int64(s.MaxTables), 10_000},
+		{"max-table-entries", int64(s.MaxTableEntries), 100_000_000},
+	}
+}
+
+// admission is what bindAdmission's flags say.
+func (s *settings) admission() wasmbin.Limits {
+	return wasmbin.Limits{
+		FileBytes: int(s.MaxModule), BodyBytes: int(s.MaxBody), Functions: s.MaxFunctions, Locals: s.MaxLocals,
+		Nesting: s.MaxNesting, Tables: s.MaxTables, TableEntries: s.MaxTableEntries,
+	}
 }
 
 // notInFile are the flags that make no sense in the settings file.
@@ -179,6 +228,11 @@ func (s *settings) check() error {
 	}
 	if s.CallLimit <= 0 || s.CallLimit > 24*time.Hour {
 		return usageError{fmt.Errorf("--call-limit: %v is not between 0 and 24h", s.CallLimit)}
+	}
+	for _, bound := range s.bounds() {
+		if bound.got < 1 || bound.got > bound.most {
+			return usageError{fmt.Errorf("--%s: %d is not between 1 and %d", bound.flag, bound.got, bound.most)}
+		}
 	}
 	if s.Cache == "" {
 		s.Cache = filepath.Join(s.Data, "cache")

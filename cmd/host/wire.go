@@ -143,6 +143,7 @@ func (a *app) openPlugins(context.Context) error {
 		CacheDir:     a.s.Cache,
 		MemoryBudget: int64(a.s.Memory) - int64(a.s.Memory)/extismShare,
 		Defaults:     host.Limits{Wall: a.s.CallLimit},
+		Admission:    a.s.admission(),
 		Logger:       a.log,
 	}); err != nil {
 		return err
@@ -161,9 +162,11 @@ func (a *app) openPlugins(context.Context) error {
 		Dir:        a.s.Plugins,
 		Embedded:   plugins.FS(),
 		HistoryDir: a.dir.join("versions"),
-		Loader:     loader{a.engine, a.extism},
-		Lookup:     os.LookupEnv,
-		Logger:     a.log,
+		// Modules over --max-module are the sandbox's to refuse; it says so with the flag.
+		MaxModuleBytes: max(int64(a.s.MaxModule)+1, 128<<20),
+		Loader:         loader{a.engine, a.extism},
+		Lookup:         os.LookupEnv,
+		Logger:         a.log,
 	}); err != nil {
 		return err
 	}

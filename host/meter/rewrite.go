@@ -162,7 +162,7 @@ func (w *rewriter) codes() error {
 		b := body{rewriter: w, code: &w.m.Codes[i], params: len(t.Params)}
 		out, err := b.rewrite()
 		if err != nil {
-			return host.Errorf(op, host.CodeOf(err), "%s: %s", w.m.FuncName(index), message(err))
+			return named(err, w.m.FuncName(index))
 		}
 		w.m.Codes[i] = out
 		w.report.Functions++
@@ -179,11 +179,15 @@ func (w *rewriter) nested(depth int) error {
 	return nil
 }
 
-func message(err error) string {
-	if e, ok := err.(*host.Error); ok {
-		return e.Message
+// named says in which function an error lies, and keeps its code and details.
+func named(err error, function string) error {
+	e, ok := err.(*host.Error)
+	if !ok {
+		return host.Errorf(op, host.CodeOf(err), "%s: %s", function, err)
 	}
-	return err.Error()
+	out := host.Errorf(op, e.Code, "%s: %s", function, e.Message)
+	out.Details = e.Details
+	return out
 }
 
 // state looks at the module's mutable globals and exports what there is to put back.

@@ -3,6 +3,8 @@
 package sandbox
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -13,13 +15,6 @@ import (
 )
 
 const pageBytes = 64 << 10
-
-// accepted is what admission and preparation let in: the default limits, and no proposals beyond
-// those that the engine's runtime has on.
-var accepted = wasmbin.Settings{}
-
-// maxTableEntries is where every table of a guest ends.
-const maxTableEntries = 100_000
 
 const opLoad = "sandbox.Load"
 
@@ -61,10 +56,10 @@ type shape struct {
 
 // admit reads the module and holds it against the bounds and the contract. Known says what the host
 // offers: the signatures by module and name. Code is looked at when it is prepared.
-func admit(wasm []byte, known map[string]map[string]signature) (*shape, error) {
-	m, err := wasmbin.Decode(wasm, accepted)
+func admit(wasm []byte, known map[string]map[string]signature, bounds wasmbin.Limits) (*shape, error) {
+	m, err := wasmbin.Decode(wasm, wasmbin.Settings{Limits: bounds})
 	if err != nil {
-		return nil, err
+		return nil, hinted(err)
 	}
 	s := &shape{module: m, exports: map[string]wasmbin.Export{}}
 	for _, ex := range m.Exports {
@@ -80,6 +75,26 @@ func admit(wasm []byte, known map[string]map[string]signature) (*shape, error) {
 		return nil, contractf("the module has %d memories; a plugin has one of its own", len(m.Memories))
 	}
 	return s, s.checkExports()
+}
+
+// hinted tells the operator which setting a module has met, where there is one.
+func hinted(err error) error {
+	var e *host.Error
+	if !errors.As(err, &e) || e.Code != abi.CodeLimit {
+		return err
+	}
+	var met wasmbin.LimitDetails
+	if json.Unmarshal(e.Details, &met) != nil {
+		return err
+	}
+	flag := map[string]string{
+		"FileBytes": "--max-module", "Functions": "--max-functions", "BodyBytes": "--max-body", "Locals": "--max-locals",
+		"Nesting": "--max-nesting", "Tables": "--max-tables", "TableEntries": "--max-table-entries",
+	}[met.Limit]
+	if flag == "" {
+		return err
+	}
+	return e.WithHint("where the plugin is trusted, the operator can serve with a higher %s", flag)
 }
 
 func (s *shape) checkImports(known map[string]map[string]signature) error {

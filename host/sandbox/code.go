@@ -94,7 +94,7 @@ func (c *code) build() (compiled wazero.CompiledModule, st state, err error) {
 			err = contractf("the module does not compile: the compiler gave up: %v", r)
 		}
 	}()
-	wasm, st, err := prepare(c.wasm)
+	wasm, st, err := prepare(c.wasm, c.engine.cfg.Admission)
 	if err != nil {
 		return nil, st, err
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
+	"github.com/gantryhost/gantry/host/wasmbin"
 )
 
 // Config says how an Engine works. The zero value is usable.
@@ -27,6 +28,9 @@ type Config struct {
 	// MemoryBytes 256 MiB, OutputBytes 8 MiB, InputBytes 4 MiB, Ops 10,000, Events 10,000,
 	// Concurrency MaxInstances. EgressBytes is not the runner's business.
 	Defaults host.Limits
+	// Admission bounds the modules that are loaded; zero fields mean the defaults that stand beside
+	// them. TableEntries is where every table of a guest ends, too.
+	Admission wasmbin.Limits
 	// MaxInstances bounds the instances of one plugin, and so its Concurrency. 0 means 64.
 	MaxInstances int
 	// MemoryBudget bounds, in bytes, the linear memory of all instances together. 0 means 2 GiB.
@@ -126,6 +130,10 @@ func (c Config) filled() (Config, error) {
 	if c.MaxInstances < 0 || c.MemoryBudget < 0 || c.IdleAfter < 0 || c.InitTimeout < 0 || c.VerifyEvery < 0 {
 		return c, host.Errorf(op, abi.CodeInvalidArg, "MaxInstances, MemoryBudget, IdleAfter, InitTimeout and VerifyEvery must not be negative")
 	}
+	if err := checkAdmission(op, c.Admission); err != nil {
+		return c, err
+	}
+	c.Admission = c.Admission.Filled()
 	if c.MaxInstances == 0 {
 		c.MaxInstances = 64
 	}
@@ -190,7 +198,7 @@ func (e *Engine) Load(ctx context.Context, a Artifact) (host.Guest, *abi.Manifes
 		return nil, nil, err
 	}
 	a.Limits = fillLimits(a.Limits, e.cfg.Defaults)
-	s, err := admit(a.Wasm, e.known)
+	s, err := admit(a.Wasm, e.known, e.cfg.Admission)
 	if err != nil {
 		return nil, nil, err
 	}

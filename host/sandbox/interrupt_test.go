@@ -12,6 +12,7 @@ import (
 
 	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
+	"github.com/gantryhost/gantry/host/wasmbin"
 )
 
 // doubling is a tool that recurses twice at every level, sixty levels deep, without a loop.
@@ -178,6 +179,30 @@ func TestCodeIsBoundedAtLoad(t *testing.T) {
 			}
 		})
 	}
+	t.Run("the operator's bounds count, and the message says which flag", func(t *testing.T) {
+		small := newEngine(t, Config{Admission: wasmbin.Limits{FileBytes: 4 << 10, Functions: 3, BodyBytes: 2000, Locals: 10, Nesting: 5, Tables: 1, TableEntries: 7}})
+		funcs := func(m *module) { m.funcs = slices.Repeat(m.funcs, 4) }
+		for flag, wasm := range map[string][]byte{
+			"--max-module":        tool(slices.Repeat([]byte{0x01}, 4<<10), i32c(2)).bytes(),
+			"--max-functions":     changed(funcs),
+			"--max-body":          tool(slices.Repeat([]byte{0x01}, 3000), i32c(2)).bytes(),
+			"--max-locals":        tool([]byte{localsMark, 1, 11, 0x7f}, i32c(2)).bytes(),
+			"--max-nesting":       tool([]byte(strings.Repeat("\x02\x40", 6)), []byte(strings.Repeat("\x0b", 6)), i32c(2)).bytes(),
+			"--max-tables":        changed(func(m *module) { m.tables = make([][2]int, 2) }),
+			"--max-table-entries": changed(func(m *module) { m.tables = [][2]int{{8, -1}} }),
+		} {
+			_, _, err := small.Load(t.Context(), Artifact{Name: "bad", Digest: digestOf(wasm), Wasm: wasm})
+			wantCode(t, err, abi.CodeLimit)
+			if got, want := host.Outward(err).Hint, "where the plugin is trusted, the operator can serve with a higher "+flag; got != want {
+				t.Errorf("%s: got the hint %q for %v", flag, got, err)
+			}
+		}
+		if _, _, err := small.Load(t.Context(), Artifact{Name: "good", Digest: digestOf(tool(i32c(2)).bytes()), Wasm: tool(i32c(2)).bytes()}); err != nil {
+			t.Errorf("what keeps to them: %v", err)
+		}
+		_, err := New(Config{Admission: wasmbin.Limits{Locals: -1}})
+		wantCode(t, err, abi.CodeInvalidArg)
+	})
 	t.Run("a name that the host keeps", func(t *testing.T) {
 		wasm := changed(func(m *module) { m.exports = []asmExport{{"gantry_meter.left", 0, 6}} })
 		_, _, err := e.Load(t.Context(), Artifact{Name: "bad", Digest: digestOf(wasm), Wasm: wasm, Limits: host.Limits{}})

@@ -5,9 +5,11 @@ package sandbox
 import (
 	"cmp"
 	"fmt"
+	"math"
 
 	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
+	"github.com/gantryhost/gantry/host/wasmbin"
 )
 
 // checkLimits refuses negative limits, and memory no module can have.
@@ -25,6 +27,22 @@ func checkLimits(op string, l host.Limits) error {
 	}
 	if l.MemoryBytes > 0 && l.MemoryBytes < pageBytes || l.MemoryBytes > 4<<30 {
 		return host.Errorf(op, abi.CodeInvalidArg, "limits: memory: %d bytes is not between 64 KiB and 4 GiB", l.MemoryBytes)
+	}
+	return nil
+}
+
+// checkAdmission refuses bounds that nothing can keep to.
+func checkAdmission(op string, l wasmbin.Limits) error {
+	for _, f := range []struct {
+		name  string
+		value int
+	}{
+		{"FileBytes", l.FileBytes}, {"Functions", l.Functions}, {"BodyBytes", l.BodyBytes}, {"Locals", l.Locals},
+		{"Nesting", l.Nesting}, {"Tables", l.Tables}, {"TableEntries", l.TableEntries},
+	} {
+		if f.value < 0 || f.value > math.MaxInt32 {
+			return host.Errorf(op, abi.CodeInvalidArg, "Admission.%s: %d is not between 0 and %d; 0 means the default", f.name, f.value, math.MaxInt32)
+		}
 	}
 	return nil
 }

@@ -21,13 +21,16 @@ const preparation = "m2"
 // prepare returns the module as it will be compiled: metered, so that its code can be interrupted
 // anywhere and its fuel counted, with its globals within reach of a reset, and with every table
 // bounded, because table.grow takes host memory that no memory limit counts.
-func prepare(wasm []byte) ([]byte, state, error) {
+func prepare(wasm []byte, bounds wasmbin.Limits) ([]byte, state, error) {
+	accepted := wasmbin.Settings{Limits: bounds}
 	m, err := wasmbin.Decode(wasm, accepted)
 	if err != nil {
-		return nil, state{}, err
+		return nil, state{}, hinted(err)
 	}
-	out, report, err := meter.Rewrite(m, meter.Options{Fuel: true, ExportState: true, MaxTableEntries: maxTableEntries, Settings: accepted})
-	return out, stateOf(report), err
+	out, report, err := meter.Rewrite(m, meter.Options{
+		Fuel: true, ExportState: true, MaxTableEntries: uint32(bounds.TableEntries), Settings: accepted,
+	})
+	return out, stateOf(report), hinted(err)
 }
 
 // offerMeter instantiates what a prepared module imports beside the contract.

@@ -46,7 +46,7 @@ func Decode(data []byte, set Settings) (*Module, error) {
 	set.Limits = set.Limits.Filled()
 	switch {
 	case len(data) > set.Limits.FileBytes:
-		return nil, overLimit("the module is %d bytes long; at most %d are allowed", len(data), set.Limits.FileBytes)
+		return nil, overLimit("FileBytes", "the module is %d bytes long; at most %d are allowed", len(data), set.Limits.FileBytes)
 	case bytes.HasPrefix(data, []byte("\x00asm\x0d\x00\x01\x00")):
 		return nil, host.Errorf(op, abi.CodeContract, "the file is a Wasm component; this host takes core modules: build for wasip1")
 	case !bytes.HasPrefix(data, []byte(header)):
@@ -155,7 +155,7 @@ func list[T any](r *reader, what string, limit, least int, one func(*reader) T) 
 
 func (m *Module) customSection(last byte, r *reader) {
 	if len(m.Customs) == r.set.Limits.CustomSections {
-		r.err = overLimit("the module has more than %d custom sections", r.set.Limits.CustomSections)
+		r.err = overLimit("CustomSections", "the module has more than %d custom sections", r.set.Limits.CustomSections)
 		return
 	}
 	c := Custom{Name: r.name("a custom section's name"), after: last}
@@ -190,7 +190,7 @@ func (m *Module) typeSection(r *reader) {
 			m.Types = append(m.Types, r.funcType(group))
 		}
 		if len(m.Types) > limit && r.err == nil {
-			r.err = overLimit("the module has more than %d types", limit)
+			r.err = overLimit("Types", "the module has more than %d types", limit)
 		}
 	}
 }
@@ -198,7 +198,7 @@ func (m *Module) typeSection(r *reader) {
 func (m *Module) checkTables(r *reader) {
 	for i, t := range m.Tables {
 		if limit := r.set.Limits.TableEntries; r.err == nil && uint64(t.Size.Min) > uint64(limit) {
-			r.err = overLimit("table %d of the module has %d entries; at most %d are allowed", i, t.Size.Min, limit)
+			r.err = overLimit("TableEntries", "table %d of the module has %d entries; at most %d are allowed", i, t.Size.Min, limit)
 		}
 	}
 }

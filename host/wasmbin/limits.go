@@ -3,6 +3,8 @@
 package wasmbin
 
 import (
+	"encoding/json"
+
 	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
 )
@@ -96,6 +98,26 @@ func malformed(at int, format string, args ...any) *host.Error {
 	return host.Errorf(op, abi.CodeContract, "the module is malformed at byte %d: %s", at, e.Message)
 }
 
-func overLimit(format string, args ...any) *host.Error {
-	return host.Errorf(op, abi.CodeLimit, format, args...)
+// LimitDetails are the Details of an error of CodeLimit.
+type LimitDetails struct {
+	// Limit is the name of the field of Limits that was met.
+	Limit string `json:"limit"`
+}
+
+// limitOf is the field of Limits that bounds how many things of a kind there may be; memories have none.
+func limitOf(what string) string {
+	return map[string]string{
+		"types": "Types", "values in a function type": "TypeValues", "imports": "Imports",
+		"functions": "Functions", "function bodies": "Functions", "tables": "Tables", "globals": "Globals",
+		"exports": "Exports", "tags": "Tags", "element segments": "Elements",
+		"entries in an element segment": "ElementEntries", "data segments": "DataSegments",
+		"targets in a br_table": "BranchTargets", "catch clauses": "BranchTargets",
+	}[what]
+}
+
+// overLimit is the error for a module that meets the limit: the name of a field of Limits.
+func overLimit(limit, format string, args ...any) *host.Error {
+	e := host.Errorf(op, abi.CodeLimit, format, args...)
+	e.Details, _ = json.Marshal(LimitDetails{limit}) // of a string alone it cannot fail
+	return e
 }

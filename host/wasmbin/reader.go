@@ -94,7 +94,7 @@ func (r *reader) count(what string, limit, least int) int {
 	case r.err != nil:
 		return 0
 	case n > limit:
-		r.err = overLimit("the module has %d %s; at most %d are allowed", n, what, limit)
+		r.err = overLimit(limitOf(what), "the module has %d %s; at most %d are allowed", n, what, limit)
 		return 0
 	case n > (r.end-r.at)/least:
 		r.fail("there are fewer %s than the section says", what)

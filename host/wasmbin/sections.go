@@ -111,7 +111,7 @@ func (r *reader) element(entries *int) Element {
 	}
 	*entries += len(e.Exprs) + len(e.Funcs)
 	if limit := r.set.Limits.ElementEntries; *entries > limit && r.err == nil {
-		r.err = overLimit("the element segments of the module have more than %d entries", limit)
+		r.err = overLimit("ElementEntries", "the element segments of the module have more than %d entries", limit)
 	}
 	return e
 }
@@ -161,11 +161,11 @@ func (m *Module) checkCodes(lim Limits) error {
 		total += n
 		switch {
 		case len(c.Body) > lim.BodyBytes:
-			return overLimit("%s has %d bytes of code; at most %d are allowed", m.FuncName(first+uint32(i)), len(c.Body), lim.BodyBytes)
+			return overLimit("BodyBytes", "%s has %d bytes of code; at most %d are allowed", m.FuncName(first+uint32(i)), len(c.Body), lim.BodyBytes)
 		case n > uint64(lim.Locals):
-			return overLimit("%s has %d locals; at most %d are allowed", m.FuncName(first+uint32(i)), n, lim.Locals)
+			return overLimit("Locals", "%s has %d locals; at most %d are allowed", m.FuncName(first+uint32(i)), n, lim.Locals)
 		case total > uint64(lim.TotalLocals):
-			return overLimit("the functions of the module have more than %d locals together", lim.TotalLocals)
+			return overLimit("TotalLocals", "the functions of the module have more than %d locals together", lim.TotalLocals)
 		}
 	}
 	return nil

@@ -83,9 +83,9 @@ func (w *Walker) nest(code Op) {
 		switch {
 		case w.r.err != nil:
 		case w.depth > lim.Nesting:
-			w.r.err = overLimit("blocks are nested deeper than the %d that are allowed", lim.Nesting)
+			w.r.err = overLimit("Nesting", "blocks are nested deeper than the %d that are allowed", lim.Nesting)
 		case w.blocks*w.locals > uint64(lim.LocalBlocks):
-			w.r.err = overLimit("%d locals in more than %d blocks; their product may be at most %d", w.locals, w.blocks, lim.LocalBlocks)
+			w.r.err = overLimit("LocalBlocks", "%d locals in more than %d blocks; their product may be at most %d", w.locals, w.blocks, lim.LocalBlocks)
 		}
 	case OpEnd:
 		w.depth--
