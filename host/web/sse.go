@@ -56,15 +56,11 @@ func Stream(c *Ctx, o StreamOptions, f func(w *EventWriter) error) error {
 			o.Done()
 		}
 	}
-	resp := c.raw.Response()
-	resp.Header.SetContentType("text/event-stream")
-	resp.Header.Set("Cache-Control", "no-cache")
-	resp.Header.Set("X-Accel-Buffering", "no")
-	resp.SetStatusCode(200)
-	if c.raw.Request().Header.IsHead() {
+	if eventHead(c) {
 		done()
 		return nil
 	}
+	resp := c.raw.Response()
 	resp.ImmediateHeaderFlush = true
 	s := c.server
 	if !s.admitStream() {
@@ -89,6 +85,29 @@ func Stream(c *Ctx, o StreamOptions, f func(w *EventWriter) error) error {
 		s.runStream(ctx, w, o.Limit, id, f)
 	}()
 	return nil
+}
+
+// Events answers with server-sent events that are all there already: a stream that ends after them,
+// in one write.
+func Events(c *Ctx, events []Event) {
+	if eventHead(c) {
+		return
+	}
+	var buf bytes.Buffer
+	for _, e := range events {
+		e.write(&buf)
+	}
+	c.raw.Response().SetBodyRaw(buf.Bytes())
+}
+
+// eventHead sets the header of a stream, and tells whether that is all that was asked for.
+func eventHead(c *Ctx) (only bool) {
+	resp := c.raw.Response()
+	resp.Header.SetContentType("text/event-stream")
+	resp.Header.Set("Cache-Control", "no-cache")
+	resp.Header.Set("X-Accel-Buffering", "no")
+	resp.SetStatusCode(200)
+	return c.raw.Request().Header.IsHead()
 }
 
 // admitStream counts a stream that Shutdown will wait for.
@@ -145,15 +164,19 @@ func (w *EventWriter) Send(e Event) error {
 		return io.ErrClosedPipe
 	}
 	w.buf.Reset()
-	field(&w.buf, "id: ", e.ID)
-	field(&w.buf, "event: ", e.Type)
-	for line := range bytes.SplitSeq(e.Data, []byte("\n")) {
-		w.buf.WriteString("data: ")
-		w.buf.Write(bytes.TrimSuffix(line, []byte("\r")))
-		w.buf.WriteByte('\n')
-	}
-	w.buf.WriteByte('\n')
+	e.write(&w.buf)
 	return w.flush()
+}
+
+func (e *Event) write(b *bytes.Buffer) {
+	field(b, "id: ", e.ID)
+	field(b, "event: ", e.Type)
+	for line := range bytes.SplitSeq(e.Data, []byte("\n")) {
+		b.WriteString("data: ")
+		b.Write(bytes.TrimSuffix(line, []byte("\r")))
+		b.WriteByte('\n')
+	}
+	b.WriteByte('\n')
 }
 
 func field(b *bytes.Buffer, name, value string) {

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -28,6 +29,25 @@ func soon(t *testing.T, what string, done <-chan struct{}) {
 	case <-time.After(20 * time.Second):
 		t.Fatalf("did not happen: %s", what)
 	}
+}
+
+func TestEvents(t *testing.T) {
+	_, addr := up(t, Config{}, Route{Method: "GET", Path: "/stream", Public: true, Handler: func(c *Ctx) error {
+		Events(c, []Event{{ID: "1", Type: "a", Data: []byte("one\ntwo")}, {Data: []byte("3")}})
+		return nil
+	}})
+	t.Run("all come in one answer of a known length, in the form of a stream", func(t *testing.T) {
+		r := ask(t, "GET", "http://"+addr+"/stream", "")
+		const body = "id: 1\nevent: a\ndata: one\ndata: two\n\ndata: 3\n\n"
+		if r.body != body || r.header.Get("Content-Type") != "text/event-stream" || r.header.Get("Content-Length") != strconv.Itoa(len(body)) {
+			t.Errorf("got %v %q", r.header, r.body)
+		}
+	})
+	t.Run("HEAD has the headers alone", func(t *testing.T) {
+		if r := ask(t, "HEAD", "http://"+addr+"/stream", ""); r.status != 200 || r.header.Get("Content-Type") != "text/event-stream" {
+			t.Errorf("got %+v", r)
+		}
+	})
 }
 
 func TestStreamForm(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"flag"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
+	"github.com/gantryhost/gantry/host/invoke"
 	"github.com/gantryhost/gantry/host/web"
 	"github.com/gantryhost/gantry/host/web/healthapi"
 	"github.com/gantryhost/gantry/host/web/webtest"
@@ -151,6 +153,32 @@ func TestStream(t *testing.T) {
 		}
 		if got := strings.Join(printed, "|"); got != "Hel|lo|Hello" {
 			t.Errorf("got %s", got)
+		}
+	})
+	t.Run("a run that has ended is told at once, and one that goes on is streamed", func(t *testing.T) {
+		addr := webtest.Serve(t, newServer(t, newFake(), Config{}))
+		if resp := call(t, addr, "GET", "/mcp/stream/"+start(t, addr, "openai_chat"), "acme-token", ""); resp.ContentLength <= 0 {
+			t.Errorf("ended: got a length of %d", resp.ContentLength)
+		}
+		id := start(t, addr, "wait")
+		if resp := call(t, addr, "GET", "/mcp/stream/"+id, "acme-token", ""); resp.ContentLength >= 0 {
+			t.Errorf("running: got a length of %d", resp.ContentLength)
+		}
+		call(t, addr, "POST", "/mcp/cancel/"+id, "acme-token", "")
+	})
+	t.Run("a run that has said much is told in order", func(t *testing.T) {
+		f := newFake()
+		addr := webtest.Serve(t, newServer(t, f, Config{}))
+		id := start(t, addr, "wait")
+		f.mu.Lock()
+		for i := range 3 * gatherEvents {
+			f.runs[id].say(invoke.Event{Type: invoke.EventPartial, Text: strconv.Itoa(i)})
+		}
+		f.runs[id].cancel()
+		f.mu.Unlock()
+		names, _ := readEvents(t, call(t, addr, "GET", "/mcp/stream/"+id, "acme-token", "").Body, "cancelled")
+		if len(names) != 3*gatherEvents+2 {
+			t.Errorf("got %d events", len(names))
 		}
 	})
 	t.Run("events come while the call runs, and cancel ends both", func(t *testing.T) {

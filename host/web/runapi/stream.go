@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"time"
 
 	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
@@ -71,32 +72,21 @@ func (a *api) stream(c *web.Ctx) error {
 	if err != nil {
 		return err
 	}
-	run, err := a.Pipeline.Run(c.Context(), id)
-	if err != nil {
-		return callError(id, err)
-	}
 	events, err := a.Pipeline.Events(c.Context(), id, after)
 	if err != nil {
 		return callError(id, err)
 	}
 	p := &pump{events: events, last: after, limit: a.StreamLimit.String()}
-	if after > 0 && run.Status.Ended() {
-		ev, err := events.Next(c.Context())
-		if errors.Is(err, io.EOF) {
-			events.Close()
-			c.NoContent()
-			return nil
-		}
-		if err != nil {
-			events.Close()
-			return err
-		}
-		p.first = &ev
-	}
-	if err := web.Stream(c, web.StreamOptions{Limit: a.StreamLimit, Done: events.Close}, p.run); err != nil {
+	whole, err := p.gather(c.Context())
+	switch {
+	case err != nil:
+		events.Close()
 		return err
+	case !whole:
+		return web.Stream(c, web.StreamOptions{Limit: a.StreamLimit, Done: events.Close}, p.run)
 	}
-	return nil
+	events.Close()
+	return p.answer(c)
 }
 
 // lastEventID is where to begin: the header, which wins, or the query parameter.
@@ -118,9 +108,64 @@ func lastEventID(c *web.Ctx) (uint64, error) {
 // pump carries events from the pipeline to one client.
 type pump struct {
 	events invoke.Stream
-	first  *invoke.Event
+	ready  []invoke.Event // read, and not yet sent
 	last   uint64
 	limit  string
+}
+
+// The bounds of what gather reads: what a run says within so long, in so many events, with so much text.
+const (
+	gatherTime   = 5 * time.Millisecond
+	gatherEvents = 64
+	gatherText   = 64 << 10
+)
+
+// gather reads what the run has said and is about to say. It is whole where that is all: most runs
+// have ended when their stream is asked for, and an answer at once costs half of a stream.
+func (p *pump) gather(ctx context.Context) (whole bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, gatherTime)
+	defer cancel()
+	for size := 0; size < gatherText && len(p.ready) < gatherEvents; {
+		ev, err := p.events.Next(ctx)
+		switch {
+		case errors.Is(err, io.EOF):
+			return true, nil
+		case err != nil && ctx.Err() != nil:
+			return false, nil // the stream goes on, or tells why not
+		case err != nil:
+			return false, err
+		}
+		p.ready = append(p.ready, ev)
+		if isLast(&ev) {
+			return true, nil
+		}
+		size += len(ev.Text)
+	}
+	return false, nil
+}
+
+func isLast(ev *invoke.Event) bool {
+	return ev.Type == invoke.EventFinal || ev.Type == invoke.EventError
+}
+
+// answer sends a stream that is wholly there.
+func (p *pump) answer(c *web.Ctx) error {
+	if len(p.ready) == 0 {
+		c.NoContent()
+		return nil
+	}
+	out := make([]web.Event, 0, len(p.ready))
+	for i := range p.ready {
+		ev, ok, err := frame(&p.ready[i])
+		if err != nil {
+			return err
+		}
+		if ok {
+			out = append(out, ev)
+		}
+	}
+	web.Events(c, out)
+	return nil
 }
 
 func (p *pump) run(w *web.EventWriter) error {
@@ -135,29 +180,39 @@ func (p *pump) run(w *web.EventWriter) error {
 			return err
 		}
 		p.last = ev.Seq
-		name, data := wordEvent(&ev)
-		if data == nil {
-			continue
-		}
-		line, err := marshal(data)
+		out, ok, err := frame(&ev)
 		if err != nil {
 			return err
 		}
-		if err := w.Send(web.Event{ID: strconv.FormatUint(ev.Seq, 10), Type: name, Data: line}); err != nil {
+		if !ok {
+			continue
+		}
+		if err := w.Send(out); err != nil {
 			return nil //nolint:nilerr // the client is gone, which is its right
 		}
-		if ev.Type == invoke.EventFinal || ev.Type == invoke.EventError {
+		if isLast(&ev) {
 			return nil
 		}
 	}
 }
 
 func (p *pump) next(ctx context.Context) (invoke.Event, error) {
-	if ev := p.first; ev != nil {
-		p.first = nil
-		return *ev, nil
+	if len(p.ready) > 0 {
+		ev := p.ready[0]
+		p.ready = p.ready[1:]
+		return ev, nil
 	}
 	return p.events.Next(ctx)
+}
+
+// frame is an event as it is sent; false for one that this surface does not tell.
+func frame(ev *invoke.Event) (web.Event, bool, error) {
+	name, data := wordEvent(ev)
+	if data == nil {
+		return web.Event{}, false, nil
+	}
+	line, err := marshal(data)
+	return web.Event{ID: strconv.FormatUint(ev.Seq, 10), Type: name, Data: line}, true, err
 }
 
 // sayClosed tells why the stream ends before the run.
