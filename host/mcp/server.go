@@ -5,8 +5,9 @@
 // home of the official Go SDK, and adds what a host with many tenants needs around it: a view for
 // each kind of caller, sessions that stay with their owner, and guards.
 //
-// It does not authenticate (the caller puts a principal into the request's context), it runs no
-// tool itself (the pipeline does), and it listens on nothing.
+// It does not authenticate (the caller puts a principal into the request's context), nor hold the
+// Host header against the names of this host, which the edge does; it runs no tool itself (the
+// pipeline does), and it listens on nothing.
 package mcp
 
 import (
@@ -168,13 +169,15 @@ func New(cfg Config) (*Server, error) {
 	s.modern = identify(sdk.NewStreamableHTTPHandler(viewOf, &sdk.StreamableHTTPOptions{
 		Stateless:                    true,
 		PropagateRequestCancellation: true,
+		DisableLocalhostProtection:   true, // the edge has checked Host, and knows which names are ours
 		MaxRequestBodyBytes:          cfg.MaxBodyBytes,
 		Logger:                       quiet,
 	}))
 	s.legacy = identify(sdk.NewStreamableHTTPHandler(viewOf, &sdk.StreamableHTTPOptions{
-		EventStore:          s.sessions,
-		MaxRequestBodyBytes: cfg.MaxBodyBytes,
-		Logger:              quiet,
+		EventStore:                 s.sessions,
+		DisableLocalhostProtection: true,
+		MaxRequestBodyBytes:        cfg.MaxBodyBytes,
+		Logger:                     quiet,
 	}))
 	return s, nil
 }

@@ -84,7 +84,7 @@ func up(t *testing.T) (url string, stop func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv, err := web.New(web.Config{Auth: tokens{}})
+	srv, err := web.New(web.Config{Auth: tokens{}, AllowedHosts: []string{"gantry.example"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,6 +158,36 @@ func TestCredential(t *testing.T) {
 				if resp.StatusCode != 401 || !strings.HasPrefix(resp.Header.Get("WWW-Authenticate"), "Bearer") ||
 					!strings.Contains(string(body), `"code":"UNAUTHENTICATED"`) || !strings.Contains(string(body), `"hint"`) {
 					t.Errorf("got %d %v %s", resp.StatusCode, resp.Header, body)
+				}
+			})
+		}
+	}
+}
+
+// TestNamesOfTheHost: what is in front of a host on loopback passes on the name that it was asked by.
+func TestNamesOfTheHost(t *testing.T) {
+	url, _ := up(t)
+	for name, want := range map[string]int{"gantry.example": 200, "localhost": 200, "evil.example": 403} {
+		for _, method := range []string{"tools/call", "tools/list"} {
+			t.Run(name+" "+method, func(t *testing.T) {
+				body := `{"jsonrpc":"2.0","id":1,"method":"` + method + `","params":{"name":"whoami","_meta":{` +
+					`"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}`
+				req, err := http.NewRequest("POST", url+"/mcp", strings.NewReader(body))
+				if err != nil {
+					t.Fatal(err)
+				}
+				req.Host = name
+				req.Header = http.Header{"Authorization": {"Bearer acme-token"}, "Content-Type": {"application/json"},
+					"Accept": {"application/json, text/event-stream"}, "Mcp-Protocol-Version": {"2026-07-28"},
+					"Mcp-Method": {method}, "Mcp-Name": {"whoami"}}
+				resp, err := http.DefaultClient.Do(req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer resp.Body.Close()
+				got, err := io.ReadAll(resp.Body)
+				if err != nil || resp.StatusCode != want {
+					t.Errorf("got %d %s %v, want %d", resp.StatusCode, got, err, want)
 				}
 			})
 		}
