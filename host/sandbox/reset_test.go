@@ -3,11 +3,16 @@
 package sandbox
 
 import (
+	"bytes"
+	"context"
 	"fmt"
+	"os"
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
 )
 
@@ -94,20 +99,25 @@ func TestEveryInstanceStartsFromTheSameImage(t *testing.T) {
 	}
 }
 
-// TestManyMixedCallsLeaveNothingBehind calls a Go guest in many ways for two tenants, and compares
-// resets with the image.
+// TestManyMixedCallsLeaveNothingBehind calls a Go guest in many ways for two tenants, compares
+// resets with the image, and looks for the tenants' marks in what is left. GANTRY_MILLION=1 makes it
+// a million calls.
 func TestManyMixedCallsLeaveNothingBehind(t *testing.T) {
-	calls := 4000
-	if testing.Short() {
-		calls = 500
+	calls := 8_000
+	switch {
+	case os.Getenv("GANTRY_MILLION") != "":
+		calls = 1_000_000
+	case testing.Short():
+		calls = 2_000
 	}
-	g := loadGo(t, Config{VerifyEvery: 20}, host.Limits{Concurrency: 4})
+	const callers, every = 4, 20
+	g := loadGo(t, Config{VerifyEvery: every}, host.Limits{Concurrency: callers})
 	var wg sync.WaitGroup
-	for c := range 4 {
-		tenant := host.TenantID([]string{"a", "b"}[c%2])
+	for c := range callers {
+		tenant := host.TenantID([]string{"mark-of-a", "mark-of-b"}[c%2])
 		wg.Go(func() {
-			for i := range calls {
-				if err := mixedCall(t, g, tenant, i); err != nil {
+			for i := range calls / callers {
+				if err := mixedCall(t.Context(), g, tenant, i); err != nil {
 					t.Errorf("call %d of tenant %s: %v", i, tenant, err)
 					return
 				}
@@ -116,24 +126,38 @@ func TestManyMixedCallsLeaveNothingBehind(t *testing.T) {
 	}
 	wg.Wait()
 	s := g.stats()
-	if s.Mismatches != 0 || s.ResetBytes == 0 {
+	if s.Mismatches != 0 || s.ResetBytes == 0 || s.Idle == 0 {
 		t.Errorf("got %+v", s)
 	}
-	t.Logf("%d calls, %d bytes put back, %d resets compared", s.Calls, s.ResetBytes, g.resets.Load()/20)
+	for _, in := range g.pool.idle {
+		if bytes.Contains(in.mem.space[:in.mem.size], []byte("mark-of-")) {
+			t.Error("an instance still holds what a tenant said")
+		}
+	}
+	t.Logf("%d calls, %d crashed, %d MB put back, %d of %d resets compared, %d differed",
+		s.Calls, s.Traps, s.ResetBytes>>20, g.resets.Load()/every, g.resets.Load(), s.Mismatches)
 }
 
-func mixedCall(t *testing.T, g *guest, tenant host.TenantID, i int) error {
-	index, in, want := toolCount, "", "1"
+// mixedCall makes one call; which, and how large, goes by i.
+func mixedCall(ctx context.Context, g *guest, tenant host.TenantID, i int) error {
+	c := &host.GuestCall{Index: toolCount, Tenant: tenant, Border: &border{}}
+	want, code := "1", abi.Code("")
 	switch i % 5 {
 	case 1, 2:
-		index, in = toolEcho, fmt.Sprintf(`{"tenant":%q,"pad":"%0*d"}`, tenant, 1+i*37%5000, i)
-		want = in
+		c.Index, c.Input = toolEcho, fmt.Appendf(nil, `{"tenant":%q,"pad":"%0*d"}`, tenant, 1+i*37%5000, i)
+		want = string(c.Input)
 	case 3:
-		index, in = toolFail, `{"code":"NO"}`
+		c.Index, c.Input, code = toolFail, fmt.Appendf(nil, `{"code":"NO","message":%q}`, tenant), "NO"
 	}
-	out, _, err := g.Call(t.Context(), &host.GuestCall{Index: index, Tenant: tenant, Input: []byte(in), Border: &border{}})
 	switch {
-	case index == toolFail && host.CodeOf(err) == "NO":
+	case i%991 == 990:
+		c.Index, c.Input, code = toolPanic, []byte(tenant), abi.CodeTrap
+	case i%4999 == 4998:
+		c.Index, c.Limits.Wall, code = toolLoop, 2*time.Millisecond, abi.CodeDeadline
+	}
+	out, _, err := g.Call(ctx, c)
+	switch {
+	case code != "" && host.CodeOf(err) == code:
 		return nil
 	case err != nil:
 		return err
