@@ -52,11 +52,14 @@ func run(ctx context.Context, args []string, std stdio) int {
 	err := root.ExecuteContext(ctx)
 	var usage usageError
 	var tool toolError
+	var contract contractError
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &tool):
 		return exitTool
+	case errors.As(err, &contract):
+		return exitContract
 	case errors.As(err, &usage):
 		fmt.Fprintf(std.err, "gantry: %v\n", err)
 		return exitUsage

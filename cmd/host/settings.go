@@ -47,6 +47,8 @@ type settings struct {
 	MaxModule, MaxBody         byteSize
 	MaxFunctions, MaxLocals    int
 	MaxNesting                 int
+	CompileCPU                 time.Duration
+	CompileMemory              byteSize
 	MaxTables, MaxTableEntries int
 }
 
@@ -78,7 +80,7 @@ func (s *settings) bindServe(f *pflag.FlagSet) {
 	_ = f.MarkHidden("no-hot-path") // it is there
 }
 
-// bindAdmission declares how large a module may be. Few operators need it, so --help leaves it out.
+// bindAdmission declares how large a module may be, and what compiling it may take. Few operators need it, so --help leaves it out.
 func (s *settings) bindAdmission(f *pflag.FlagSet) {
 	d := wasmbin.Limits{}.Filled()
 	s.MaxModule, s.MaxBody = byteSize(d.FileBytes), byteSize(d.BodyBytes)
@@ -89,8 +91,11 @@ func (s *settings) bindAdmission(f *pflag.FlagSet) {
 	f.IntVar(&s.MaxNesting, "max-nesting", d.Nesting, "how deep blocks of one function may lie within each other")
 	f.IntVar(&s.MaxTables, "max-tables", d.Tables, "most tables of a plugin")
 	f.IntVar(&s.MaxTableEntries, "max-table-entries", d.TableEntries, "most entries of one table, at the start or ever")
+	s.CompileMemory = 1 << 30
+	f.DurationVar(&s.CompileCPU, "compile-cpu", 30*time.Second, "most CPU `time` that compiling one plugin may take")
+	f.Var(&s.CompileMemory, "compile-memory", "most `bytes` of memory that compiling one plugin may take")
 	f.VisitAll(func(f *pflag.Flag) {
-		if strings.HasPrefix(f.Name, "max-") {
+		if strings.HasPrefix(f.Name, "max-") || strings.HasPrefix(f.Name, "compile-") {
 			f.Hidden = true
 		}
 	})
@@ -105,6 +110,7 @@ type bound struct {
 func (s *settings) bounds() []bound {
 	return []bound{
 		{"max-module", int64(s.MaxModule), 1 << 30}, {"max-body", int64(s.MaxBody), 1 << 30},
+		{"compile-memory", int64(s.CompileMemory), 1 << 40},
 		{"max-functions", int64(s.MaxFunctions), 10_000_000}, {"max-locals", int64(s.MaxLocals), 50_000},
 		{"max-nesting", int64(s.MaxNesting), 20_000}, {"max-tables", int64(s.MaxTables), 10_000},
 		{"max-table-entries", int64(s.MaxTableEntries), 100_000_000},
@@ -228,6 +234,9 @@ func (s *settings) check() error {
 	}
 	if s.CallLimit <= 0 || s.CallLimit > 24*time.Hour {
 		return usageError{fmt.Errorf("--call-limit: %v is not between 0 and 24h", s.CallLimit)}
+	}
+	if s.CompileCPU < time.Second || s.CompileCPU > time.Hour {
+		return usageError{fmt.Errorf("--compile-cpu: %v is not between 1s and 1h", s.CompileCPU)}
 	}
 	for _, bound := range s.bounds() {
 		if bound.got < 1 || bound.got > bound.most {

@@ -139,8 +139,14 @@ const extismShare = 4
 // openPlugins opens the runners and the registry above them.
 func (a *app) openPlugins(context.Context) error {
 	var err error
+	var compileAside func(context.Context, []byte) error
+	if compilesAside {
+		c := compiler{cache: a.s.Cache, cpu: a.s.CompileCPU, memory: int64(a.s.CompileMemory), log: a.log}
+		compileAside = c.Compile
+	}
 	if a.engine, err = sandbox.New(sandbox.Config{
 		CacheDir:     a.s.Cache,
+		Compiler:     compileAside,
 		MemoryBudget: int64(a.s.Memory) - int64(a.s.Memory)/extismShare,
 		Defaults:     host.Limits{Wall: a.s.CallLimit},
 		Admission:    a.s.admission(),

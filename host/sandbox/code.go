@@ -98,6 +98,9 @@ func (c *code) build() (compiled wazero.CompiledModule, st state, err error) {
 	if err != nil {
 		return nil, st, err
 	}
+	if err := c.aside(wasm); err != nil {
+		return nil, st, err
+	}
 	compiled, err = c.engine.runtime.CompileModule(context.Background(), wasm)
 	if err != nil {
 		return nil, st, contractf("the module does not compile: %w", err)

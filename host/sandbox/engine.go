@@ -24,6 +24,12 @@ type Config struct {
 	// CacheDir keeps compiled code and manifests across restarts. It is made where it is missing, and
 	// must be writable by the host alone: what lies there is run. Empty keeps nothing.
 	CacheDir string
+	// Compiler, where it and CacheDir are set, is handed every prepared module that this cache has not
+	// seen, to compile it in a process with ceilings of its own, by Precompile on the same CacheDir; this
+	// process then only reads the code. Errors are to be of CodeLimit where a ceiling was met, naming it,
+	// and CodeContract where the module does not compile. ctx ends with the engine. It may be called
+	// concurrently. nil compiles in this process, without a ceiling but Admission.
+	Compiler func(ctx context.Context, wasm []byte) error
 	// Defaults fill the zero fields of a plugin's limits. Their own zero fields mean: Wall 60 s,
 	// MemoryBytes 256 MiB, OutputBytes 8 MiB, InputBytes 4 MiB, Ops 10,000, Events 10,000,
 	// Concurrency MaxInstances. EgressBytes is not the runner's business.
@@ -62,7 +68,9 @@ type Engine struct {
 	guests map[*guest]struct{}
 	codes  map[string]*code
 
-	stop    chan struct{}
+	// life ends with Close, by end.
+	life    context.Context
+	end     context.CancelFunc
 	workers sync.WaitGroup
 }
 
@@ -76,17 +84,18 @@ func New(cfg Config) (*Engine, error) {
 	}
 	e := &Engine{
 		cfg: cfg, log: cfg.Logger,
-		guests: map[*guest]struct{}{}, codes: map[string]*code{}, stop: make(chan struct{}),
+		guests: map[*guest]struct{}{}, codes: map[string]*code{},
 	}
+	e.life, e.end = context.WithCancel(context.Background())
 	e.budget = budget{limit: cfg.MemoryBudget, reclaim: e.reclaim}
 	rc := wazero.NewRuntimeConfig()
 	if cfg.CacheDir != "" {
 		e.manifests.dir = filepath.Join(cfg.CacheDir, "manifests")
-		code := filepath.Join(cfg.CacheDir, "code")
-		if err := errors.Join(os.MkdirAll(e.manifests.dir, 0o700), os.MkdirAll(code, 0o700)); err != nil {
+		proven := filepath.Join(cfg.CacheDir, provenDir)
+		if err := errors.Join(os.MkdirAll(e.manifests.dir, 0o700), os.MkdirAll(proven, 0o700)); err != nil {
 			return nil, host.E(op, abi.CodeInternal, err)
 		}
-		if e.cache, err = wazero.NewCompilationCacheWithDir(code); err != nil {
+		if e.cache, err = newCache(cfg.CacheDir); err != nil {
 			return nil, host.E(op, abi.CodeInternal, err)
 		}
 		rc = rc.WithCompilationCache(e.cache)
@@ -308,7 +317,7 @@ func (e *Engine) sweep() {
 	defer t.Stop()
 	for {
 		select {
-		case <-e.stop:
+		case <-e.life.Done():
 			return
 		case now := <-t.C:
 			for _, g := range e.all() {
@@ -346,7 +355,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	}
 	e.closed = true
 	e.mu.Unlock()
-	close(e.stop)
+	e.end()
 	var errs []error
 	for _, g := range e.all() {
 		errs = append(errs, g.Close(ctx))
