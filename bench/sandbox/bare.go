@@ -16,6 +16,7 @@ import (
 // bare is a module of the contract on wazero alone: its host functions copy and do nothing else,
 // nothing is bounded, and nothing is put back.
 type bare struct {
+	ctx      context.Context // its callers'
 	runtime  wazero.Runtime
 	compiled wazero.CompiledModule
 	input    []byte
@@ -25,7 +26,7 @@ type bare struct {
 // openBare compiles a module as it is. With stoppable, wazero's own interruption is on.
 func (b *bench) openBare(wasm []byte, stoppable bool) (*bare, error) {
 	ctx := context.Background()
-	p := &bare{runtime: wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithCloseOnContextDone(stoppable))}
+	p := &bare{ctx: b.caller(), runtime: wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithCloseOnContextDone(stoppable))}
 	b.undo = append(b.undo, func() error { return p.runtime.Close(ctx) })
 	if _, err := wasi_snapshot_preview1.Instantiate(ctx, p.runtime); err != nil {
 		return nil, err
@@ -59,16 +60,14 @@ func (p *bare) instance(ctx context.Context) (api.Module, error) {
 
 // calling calls a tool on one warm instance.
 func (p *bare) calling(name string, tool int, input, want []byte) (subject, error) {
-	ctx, cancel := context.WithCancel(context.Background())
-	context.AfterFunc(ctx, cancel)
-	mod, err := p.instance(ctx)
+	mod, err := p.instance(p.ctx)
 	if err != nil {
 		return subject{}, err
 	}
 	f, stack := mod.ExportedFunction("gantry_call"), make([]uint64, 1)
 	return subject{name, func() error {
 		stack[0], p.input = uint64(tool), input
-		if err := f.CallWithStack(ctx, stack); err != nil {
+		if err := f.CallWithStack(p.ctx, stack); err != nil {
 			return err
 		}
 		return p.check(want)
@@ -77,7 +76,7 @@ func (p *bare) calling(name string, tool int, input, want []byte) (subject, erro
 
 // renewing calls the first tool on a new instance each time.
 func (p *bare) renewing(name string, input []byte) subject {
-	ctx := context.Background()
+	ctx := p.ctx
 	return subject{name, func() error {
 		p.input = input
 		mod, err := p.instance(ctx)

@@ -76,6 +76,13 @@ func digestOf(wasm []byte) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
+// caller is a context that may be cancelled, as those of requests; it is at the end.
+func (b *bench) caller() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	b.undo = append(b.undo, func() error { cancel(); return nil })
+	return ctx
+}
+
 // load makes a guest of our own sandbox.
 func (b *bench) load(wasm []byte, isolation host.Isolation) (host.Guest, error) {
 	g, _, err := b.engine.Load(context.Background(), sandbox.Artifact{
@@ -86,9 +93,8 @@ func (b *bench) load(wasm []byte, isolation host.Isolation) (host.Guest, error) 
 
 // calling calls a tool of a guest as the host does: with a context that may be cancelled. A nil want
 // takes any answer.
-func calling(name string, g host.Guest, tool int, input, want []byte) subject {
-	ctx, cancel := context.WithCancel(context.Background())
-	context.AfterFunc(ctx, cancel)
+func (b *bench) calling(name string, g host.Guest, tool int, input, want []byte) subject {
+	ctx := b.caller()
 	c := &host.GuestCall{Entry: host.EntryTool, Index: tool, Tenant: host.DefaultTenant, Input: input, Border: noBorder{}}
 	return subject{name, func() error {
 		out, _, err := g.Call(ctx, c)
