@@ -13,8 +13,8 @@ import (
 	"github.com/gantryhost/gantry/host/wasmbin"
 )
 
-// hostile is a module that has to be refused at load.
-type hostile struct {
+// refused is a module that has to be refused at load.
+type refused struct {
 	name string
 	wasm []byte
 	code abi.Code
@@ -27,7 +27,7 @@ func changed(change func(m *module)) []byte {
 	return m.bytes()
 }
 
-func hostileModules() []hostile {
+func hostileModules() []refused {
 	with := func(im asmImport) []byte { return changed(func(m *module) { m.imports = []asmImport{im} }) }
 	manifest := func(text string) []byte { return changed(func(m *module) { m.data = text }) }
 	starting := func(body ...[]byte) []byte {
@@ -37,7 +37,7 @@ func hostileModules() []hostile {
 		})
 	}
 	const contract, limit, trap = abi.CodeContract, abi.CodeLimit, abi.CodeTrap
-	return []hostile{
+	return []refused{
 		{"a text", []byte("#!/bin/sh"), contract, "magic number"},
 		{"nothing", nil, contract, "magic number"},
 		{"a component", []byte("\x00asm\x0d\x00\x01\x00"), contract, "component"},
