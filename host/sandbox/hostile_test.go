@@ -28,8 +28,8 @@ func wallOf(s *hostile.Shape) time.Duration {
 	return 10 * time.Second
 }
 
-// runAway lets a shape run to its end, and returns what came of it and how long that took.
-func runAway(t *testing.T, e *Engine, s *hostile.Shape) (error, time.Duration) {
+// runAway lets a shape run to its end, and returns how long that took and what came of it.
+func runAway(t *testing.T, e *Engine, s *hostile.Shape) (time.Duration, error) {
 	t.Helper()
 	wasm := s.Wasm("hostile")
 	art := Artifact{Name: "hostile", Digest: digestOf(wasm), Wasm: wasm, Limits: s.Limits}
@@ -37,7 +37,7 @@ func runAway(t *testing.T, e *Engine, s *hostile.Shape) (error, time.Duration) {
 	start := time.Now()
 	g, _, err := e.Load(t.Context(), art)
 	if s.AtLoad {
-		return err, time.Since(start)
+		return time.Since(start), err
 	}
 	if err != nil {
 		t.Fatalf("load: %v", err)
@@ -51,7 +51,7 @@ func runAway(t *testing.T, e *Engine, s *hostile.Shape) (error, time.Duration) {
 	}}
 	start = time.Now()
 	_, err = callTool(t.Context(), g.(*guest), 0, string(bytes.Repeat([]byte("x"), s.Input)), b)
-	return err, time.Since(start)
+	return time.Since(start), err
 }
 
 // Every shape ends within its limit, with a code and a message of its own, while another plugin on
@@ -90,7 +90,7 @@ func TestRunaways(t *testing.T) {
 			for len(answered) > 0 {
 				<-answered
 			}
-			err, took := runAway(t, e, &s)
+			took, err := runAway(t, e, &s)
 			out := host.Outward(err)
 			if out == nil || out.Code != s.Code || !strings.Contains(out.Message, s.Text) {
 				t.Errorf("got %+v (%v), want %s with %q", out, err, s.Code, s.Text)

@@ -42,6 +42,11 @@ func Shapes() []Shape {
 	return slices.Concat(computing(), asking(), taking(), starting(), bombs())
 }
 
+// Neighbour is a plugin that does not run away: it answers with the first kilobyte of its input.
+func Neighbour() Shape {
+	return Shape{Name: "neighbour", program: calling(num(2048), num(2048), num(1024), call(fnInput), call(fnOutput), text)}
+}
+
 const (
 	deadline = "the call ran into its time limit of"
 	starts   = "the module did not finish starting within"
