@@ -217,3 +217,49 @@ func TestCodeIsBoundedAtLoad(t *testing.T) {
 		}
 	})
 }
+
+func TestARunEndsAfterAnOperationThatOutlastsIt(t *testing.T) {
+	g := loadGo(t, Config{}, host.Limits{})
+	entered, release := make(chan struct{}), make(chan struct{})
+	deaf := &border{op: func(context.Context, string, []byte) ([]byte, error) {
+		entered <- struct{}{}
+		<-release
+		return []byte("{}"), nil
+	}}
+	for name, tc := range map[string]struct {
+		want abi.Code
+		end  func(cancel context.CancelFunc)
+		wall time.Duration
+	}{
+		"at the time limit":            {abi.CodeDeadline, func(context.CancelFunc) { time.Sleep(100 * time.Millisecond) }, 100 * time.Millisecond},
+		"when its caller has given up": {abi.CodeCancelled, func(cancel context.CancelFunc) { cancel() }, time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			done := make(chan error, 1)
+			go func() {
+				_, _, err := g.Call(ctx, &host.GuestCall{Index: toolOp, Input: []byte("x"), Border: deaf, Limits: host.Limits{Wall: tc.wall}})
+				done <- err
+			}()
+			<-entered
+			tc.end(cancel)
+			release <- struct{}{}
+			wantCode(t, <-done, tc.want)
+		})
+	}
+}
+
+func TestACancellationAfterTheCallLeavesTheInstance(t *testing.T) {
+	g := load(t, newEngine(t, Config{}), echo().bytes(), host.Limits{})
+	for range 100 {
+		ctx, cancel := context.WithCancel(t.Context())
+		if _, err := callTool(ctx, g, 0, "a", nil); err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+	}
+	if s := g.stats(); s.Instances != 1 || s.Idle != 1 {
+		t.Errorf("got %+v, want the one instance", s)
+	}
+}

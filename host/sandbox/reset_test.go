@@ -103,12 +103,12 @@ func TestEveryInstanceStartsFromTheSameImage(t *testing.T) {
 // resets with the image, and looks for the tenants' marks in what is left. GANTRY_MILLION=1 makes it
 // a million calls.
 func TestManyMixedCallsLeaveNothingBehind(t *testing.T) {
-	calls := 8_000
+	calls := 4_000
 	switch {
 	case os.Getenv("GANTRY_MILLION") != "":
 		calls = 1_000_000
 	case testing.Short():
-		calls = 2_000
+		calls = 1_000
 	}
 	const callers, every = 4, 20
 	g := loadGo(t, Config{VerifyEvery: every}, host.Limits{Concurrency: callers})
