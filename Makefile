@@ -56,6 +56,7 @@ hammer: build ## reload under load, kill -9, tenants: the long proofs
 
 bench: build ## the figures of docs/benchmarks.md
 	$(GO) run ./bench/mcp
+	$(GO) run ./bench/sandbox
 
 fuzz: plugins ## every fuzz target for FUZZTIME each
 	./.ci/fuzz
