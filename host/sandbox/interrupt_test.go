@@ -231,7 +231,7 @@ func TestARunEndsAfterAnOperationThatOutlastsIt(t *testing.T) {
 		end  func(cancel context.CancelFunc)
 		wall time.Duration
 	}{
-		"at the time limit":            {abi.CodeDeadline, func(context.CancelFunc) { time.Sleep(100 * time.Millisecond) }, 100 * time.Millisecond},
+		"at the time limit":            {abi.CodeDeadline, func(context.CancelFunc) { time.Sleep(time.Second) }, time.Second},
 		"when its caller has given up": {abi.CodeCancelled, func(cancel context.CancelFunc) { cancel() }, time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -242,7 +242,11 @@ func TestARunEndsAfterAnOperationThatOutlastsIt(t *testing.T) {
 				_, _, err := g.Call(ctx, &host.GuestCall{Index: toolOp, Input: []byte("x"), Border: deaf, Limits: host.Limits{Wall: tc.wall}})
 				done <- err
 			}()
-			<-entered
+			select {
+			case <-entered:
+			case err := <-done:
+				t.Fatalf("the run ended before its operation: %v", err)
+			}
 			tc.end(cancel)
 			release <- struct{}{}
 			wantCode(t, <-done, tc.want)
