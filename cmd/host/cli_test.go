@@ -123,3 +123,30 @@ func TestSettingsComeFromFlagThenVariableThenFile(t *testing.T) {
 		t.Errorf("call-limit: got %v, want the file's 10s", s.CallLimit)
 	}
 }
+
+func TestWhatClientsAreTold(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		s    settings
+		ok   bool
+	}{
+		{"a public URL with a path", settings{PublicURL: "https://example.com/gantry/"}, true},
+		{"a public URL without a scheme is refused", settings{PublicURL: "example.com"}, false},
+		{"a public URL with a password is refused", settings{PublicURL: "https://a:b@example.com"}, false},
+		{"a public URL with a query is refused", settings{PublicURL: "https://example.com/?a"}, false},
+		{"a server name", settings{ServerName: "acme-coworker"}, true},
+		{"a server name with a blank is refused", settings{ServerName: "acme coworker"}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if err := c.s.checkNames(); (err == nil) != c.ok {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	if got, want := (&settings{PublicURL: "https://example.com/gantry/"}).baseURL(), "https://example.com/gantry"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if got, want := (&settings{Listen: "0.0.0.0:8000"}).baseURL(), "http://127.0.0.1:8000"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}

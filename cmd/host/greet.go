@@ -20,7 +20,7 @@ const quickstartTTL = 30 * 24 * time.Hour
 
 // greet tells a person where the host is and, with --quickstart, gives them a key and snippets.
 func (s *settings) greet(ctx context.Context, cmd *cobra.Command, a *app) error {
-	url := "http://" + reachable(s.Listen)
+	url := s.baseURL()
 	out := cmd.OutOrStdout()
 	if !s.Quickstart {
 		fmt.Fprintf(out, "gantry %s serves MCP at %s/mcp\n", version, url)
@@ -34,7 +34,7 @@ func (s *settings) greet(ctx context.Context, cmd *cobra.Command, a *app) error 
 	if err != nil {
 		return err
 	}
-	printSnippets(out, url, secret)
+	printSnippets(out, s.ServerName, url, secret)
 	return nil
 }
 
@@ -50,7 +50,7 @@ func reachable(listen string) string {
 	return net.JoinHostPort(hostname, port)
 }
 
-func printSnippets(w io.Writer, url, key string) {
+func printSnippets(w io.Writer, name, url, key string) {
 	fmt.Fprintf(w, `gantry %[1]s serves MCP at %[2]s/mcp
 
 Your key, good for 30 days and shown only now:
@@ -59,13 +59,13 @@ Your key, good for 30 days and shown only now:
 
 Claude Code:
 
-  claude mcp add --transport http gantry %[2]s/mcp --header "Authorization: Bearer %[3]s"
+  claude mcp add --transport http %[4]s %[2]s/mcp --header "Authorization: Bearer %[3]s"
 
 Cursor (.cursor/mcp.json), Claude Code (.mcp.json, with "type": "http") and others:
 
   {
     "mcpServers": {
-      "gantry": {
+      "%[4]s": {
         "url": "%[2]s/mcp",
         "headers": { "Authorization": "Bearer %[3]s" }
       }
@@ -78,5 +78,5 @@ curl:
     -H "Content-Type: application/json" \
     -d '{"tool":"text_hash","input":{"text":"hello"}}'
 
-`, version, url, key)
+`, version, url, key, name)
 }

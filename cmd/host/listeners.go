@@ -16,6 +16,7 @@ import (
 	"github.com/gantryhost/gantry/host/web"
 	"github.com/gantryhost/gantry/host/web/controlapi"
 	"github.com/gantryhost/gantry/host/web/healthapi"
+	"github.com/gantryhost/gantry/host/web/infoapi"
 	"github.com/gantryhost/gantry/host/web/mcpapi"
 	"github.com/gantryhost/gantry/host/web/runapi"
 )
@@ -104,7 +105,7 @@ func (a *app) surfaces() (*web.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	rest, err := runapi.New(runapi.Config{Pipeline: a.pipeline, Name: "gantry", Version: version})
+	rest, err := runapi.New(runapi.Config{Pipeline: a.pipeline, Name: a.s.ServerName, Version: version})
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +113,11 @@ func (a *app) surfaces() (*web.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range []web.Surface{health, rest, mcpapi.Surface(a.mcp)} {
+	info, err := infoapi.New(infoapi.Config{BaseURL: a.s.baseURL(), ServerName: a.s.ServerName})
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range []web.Surface{health, info, rest, mcpapi.Surface(a.mcp)} {
 		if err := server.Mount(s); err != nil {
 			return nil, err
 		}

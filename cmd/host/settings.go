@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -16,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host/wasmbin"
 	"github.com/gantryhost/gantry/host/yamlfile"
 )
@@ -29,6 +31,8 @@ type settings struct {
 
 	// of serve
 	Listen     string
+	PublicURL  string
+	ServerName string
 	Plugins    string
 	Cache      string
 	Origins    []string
@@ -71,6 +75,8 @@ func (s *settings) bind(f *pflag.FlagSet) {
 // bindServe declares the flags of serve alone.
 func (s *settings) bindServe(f *pflag.FlagSet) {
 	f.StringVar(&s.Listen, "listen", "127.0.0.1:8000", "`address` to serve on")
+	f.StringVar(&s.PublicURL, "public-url", "", "`URL` that clients reach this host by, such as https://api.example.com (default: from --listen)")
+	f.StringVar(&s.ServerName, "server-name", defaultServerName, "`name` of this host in MCP and in snippets for clients")
 	f.StringSliceVar(&s.Origins, "origins", nil, "`origins` of web pages that may call, such as https://app.example.com (loopback always may)")
 	f.StringSliceVar(&s.Hosts, "hosts", nil, "`names` this host is reached by, checked against the Host header (any, unless on loopback)")
 	f.BoolVar(&s.AccessLog, "access-log", false, "log every request")
@@ -78,6 +84,31 @@ func (s *settings) bindServe(f *pflag.FlagSet) {
 	f.BoolVar(&s.Quickstart, "quickstart", false, "print a new key (30 days) and client snippets")
 	f.BoolVar(&s.NoHotPath, "no-hot-path", false, "send every MCP call through the SDK, to compare the two")
 	_ = f.MarkHidden("no-hot-path") // it is there
+}
+
+// defaultServerName is what a host is called that was given no name.
+const defaultServerName = "gantry"
+
+// baseURL is what clients reach the host by, without a slash at its end; the listener is open.
+func (s *settings) baseURL() string {
+	if s.PublicURL != "" {
+		return strings.TrimSuffix(s.PublicURL, "/")
+	}
+	return "http://" + reachable(s.Listen)
+}
+
+// checkNames holds what serve tells to clients against what they can use.
+func (s *settings) checkNames() error {
+	if s.PublicURL != "" {
+		u, err := url.Parse(s.PublicURL)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+			return usageError{fmt.Errorf("--public-url: %q is not a URL such as https://api.example.com", s.PublicURL)}
+		}
+	}
+	if s.ServerName != "" && !abi.ValidToolName(s.ServerName) { // only serve has one
+		return usageError{fmt.Errorf("--server-name: %q is not 1 to %d of A-Z, a-z, 0-9, _ . and -", s.ServerName, abi.MaxNameBytes)}
+	}
+	return nil
 }
 
 // bindAdmission declares how large a module may be, and what compiling it may take. Few operators need it, so --help leaves it out.
@@ -228,6 +259,9 @@ func (s *settings) check() error {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(s.LogLevel)); err != nil {
 		return usageError{fmt.Errorf("--log-level: %q is not debug, info, warn or error", s.LogLevel)}
+	}
+	if err := s.checkNames(); err != nil {
+		return err
 	}
 	if s.Data == "" {
 		return usageError{fmt.Errorf("--data: name a folder")}

@@ -239,7 +239,7 @@ func (a *app) openPipeline(context.Context) error {
 func (a *app) openMCP(context.Context) error {
 	var err error
 	if a.mcp, err = mcp.New(mcp.Config{
-		Pipeline: a.pipeline, Name: "gantry", Version: version, Logger: a.log, AllowedOrigins: a.s.Origins,
+		Pipeline: a.pipeline, Name: a.s.ServerName, Version: version, Logger: a.log, AllowedOrigins: a.s.Origins,
 		NoHotPath: a.s.NoHotPath,
 	}); err != nil {
 		return err
