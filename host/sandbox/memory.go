@@ -13,10 +13,12 @@ import (
 //
 // It is used by the goroutine of the instance's call only.
 type memory struct {
-	space  []byte
-	size   int64
-	limit  int64
-	budget *budget
+	space []byte
+	// size is what the guest has, usable what of space can be touched already; usable >= size, and what
+	// lies between is zero: the guest's bounds end at size.
+	size, usable int64
+	limit        int64
+	budget       *budget
 	// refused says which bound a grow met since it was last cleared.
 	refused refusal
 }
@@ -55,7 +57,7 @@ func (m *memory) Reallocate(size uint64) []byte {
 		return nil
 	}
 	if grow > 0 {
-		if err := commit(m.space[m.size:size]); err != nil {
+		if err := m.ready(int64(size)); err != nil {
 			m.budget.give(grow)
 			m.refused = refusedByBudget
 			return nil
@@ -63,6 +65,27 @@ func (m *memory) Reallocate(size uint64) []byte {
 		m.size = int64(size)
 	}
 	return m.space[:size:size]
+}
+
+// leastAhead is the least that a growing memory is made usable ahead of what its guest has.
+const leastAhead = 1 << 20
+
+// ready makes size bytes usable and, where the memory grows, an eighth more: making it usable takes
+// a lock of the whole process, which a guest that grows page by page would hold most of the time. A
+// page ahead costs nothing until it is touched, so the budget counts what the guest has.
+func (m *memory) ready(size int64) error {
+	if size <= m.usable {
+		return nil
+	}
+	upto := size
+	if m.usable > 0 {
+		upto = min(size+max(size/8/pageBytes*pageBytes, leastAhead), int64(len(m.space)))
+	}
+	if err := commit(m.space[m.usable:upto]); err != nil {
+		return err
+	}
+	m.usable = upto
+	return nil
 }
 
 // Free does nothing: wazero calls it when the module is closed, which a guest can do in the middle
@@ -76,7 +99,7 @@ func (m *memory) release() error {
 	}
 	err := unreserve(m.space)
 	m.budget.give(m.size)
-	m.space, m.size = nil, 0
+	m.space, m.size, m.usable = nil, 0, 0
 	return err
 }
 
