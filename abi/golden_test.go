@@ -51,6 +51,11 @@ func TestGoldenJSON(t *testing.T) {
 		"kv": []any{abi.KVRequest{Key: "k"}, abi.KVPut{Key: "k", Value: []byte("v"), TTLMS: 1, IfRevision: &revision},
 			abi.KVEntry{Key: "k", Value: []byte("v"), Revision: 3}, abi.KVList{Prefix: "p", Cursor: "c", Limit: 1},
 			abi.KVPage{Entries: []abi.KVEntry{{Key: "k", Revision: 3}}, Next: "k"}},
+		"drive": []any{abi.DriveSearch{Query: "q", Under: "a", Tags: []string{"t"}, Limit: 1, Cursor: "c"},
+			abi.DriveHits{Hits: []abi.DriveHit{{DriveDocument: document(), Score: 0.5,
+				Snippets: []abi.DriveSnippet{{Text: "x", Line: 2, Offset: 3}}}}, Total: 4, Any: true, Next: "n"},
+			abi.DriveRead{Path: "a/b", Offset: 1, Limit: 2}, abi.DriveText{DriveDocument: document(), Text: "x", Offset: 1, Line: 2, Next: 3},
+			abi.DriveList{Prefix: "a", Cursor: "c", Limit: 1}, abi.DrivePage{Documents: []abi.DriveDocument{document()}, Next: "n"}},
 		"call": []any{abi.CallRequest{Tool: "x", Input: json.RawMessage(`{}`)}, abi.Changed{Lists: []string{"tools"}, URIs: []string{"note://1"}}},
 	}
 	for name, v := range values {
@@ -62,6 +67,11 @@ func TestGoldenJSON(t *testing.T) {
 			golden(t, filepath.Join("testdata", name+".json"), append(got, '\n'))
 		})
 	}
+}
+
+func document() abi.DriveDocument {
+	return abi.DriveDocument{Path: "a/b", Title: "B", Tags: []string{"t"}, MediaType: "text/plain", Size: 3, Revision: 7,
+		Modified: "2026-01-31T12:00:00Z"}
 }
 
 // TestManifestSurvivesTheBorder reads what was written and writes it again.
@@ -97,7 +107,7 @@ func fullManifest() *abi.Manifest {
 		Resources: []abi.Resource{{URI: "note://1", Name: "one", Title: "One", Description: "d", MIMEType: "text/plain"}},
 		Templates: []abi.Template{{URITemplate: "note://{id}", Name: "note", Title: "Note", Description: "d", MIMEType: "text/plain"}},
 		Config:    json.RawMessage(`{"type":"object"}`),
-		Wants: abi.Rights{Hosts: []string{"api.example.com"}, Private: []string{"10.0.0.0/8"}, Files: abi.FilesWrite, KV: true, Tools: []string{"x"},
+		Wants: abi.Rights{Hosts: []string{"api.example.com"}, Private: []string{"10.0.0.0/8"}, Files: abi.FilesWrite, KV: true, Drive: abi.DriveRights, Tools: []string{"x"},
 			Credentials: []abi.Credential{{Name: "KEY", Host: "api.example.com", Header: "Authorization", Template: "Bearer ${value}", Optional: true}}},
 	}
 }

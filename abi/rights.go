@@ -22,6 +22,8 @@ type Rights struct {
 	Files string `json:"files,omitempty" yaml:"files"`
 	// KV gives the plugin a small key-value space of its own, per tenant.
 	KV bool `json:"kv,omitempty" yaml:"kv"`
+	// Drive lets the plugin search and read the tenant's knowledge base: "" no, "read" yes.
+	Drive string `json:"drive,omitempty" yaml:"drive"`
 	// Tools are names of tools of other plugins it may call; "*" any.
 	Tools []string `json:"tools,omitempty" yaml:"tools"`
 	// Credentials are secrets that the host puts into requests to the host they are declared for.
@@ -59,6 +61,9 @@ func (r *Rights) Validate() error {
 	case "", FilesRead, FilesWrite:
 	default:
 		return fmt.Errorf("files: %q is not one of read, write", clip(r.Files))
+	}
+	if r.Drive != "" && r.Drive != DriveRights {
+		return fmt.Errorf("drive: %q is not read", clip(r.Drive))
 	}
 	for i, c := range r.Credentials {
 		switch {

@@ -116,6 +116,9 @@ func rightsLine(r *abi.Rights) string {
 	if r.KV {
 		parts = append(parts, "kv")
 	}
+	if r.Drive != "" {
+		parts = append(parts, "drive "+r.Drive)
+	}
 	for _, c := range r.Credentials {
 		parts = append(parts, "credential "+c.Name+" for "+c.Host)
 	}

@@ -121,6 +121,12 @@ func (c *call) dispatch(name string, req []byte) (any, error) {
 		return with(req, c.kvDelete)
 	case abi.OpKVList:
 		return with(req, c.kvList)
+	case abi.OpDriveSearch:
+		return with(req, c.driveSearch)
+	case abi.OpDriveRead:
+		return with(req, c.driveRead)
+	case abi.OpDriveList:
+		return with(req, c.driveList)
 	case abi.OpCall:
 		return with(req, c.callTool)
 	case abi.OpChanged:
