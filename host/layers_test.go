@@ -40,9 +40,10 @@ var layers = append([]layer{
 	{"examples/", []string{"abi", "pdk"}, "examples show what a stranger can do"},
 	{"host", []string{"abi"}, "the words everybody needs have no logic to bring along"},
 	{"host/yamlfile", words, "a decoder"},
+	{"host/fair", words, "it lets in and knows nobody"},
 	{"host/wasmbin", words, "a decoder"},
 	{"host/meter", append([]string{"host/wasmbin"}, words...), "it rewrites modules and runs none"},
-	{"host/sandbox", append([]string{"host/wasmbin", "host/meter"}, words...), "the runner reads and rewrites what it runs"},
+	{"host/sandbox", append([]string{"host/wasmbin", "host/meter", "host/fair"}, words...), "the runner reads and rewrites what it runs"},
 	{"registry", []string{"abi", "host", "host/yamlfile"}, "it knows which plugins exist, not how they run"},
 	{"host/store", []string{"abi", "host", "host/store"}, "a store knows nothing of what it keeps"},
 	{"host/schema", words, "a checker"},
@@ -64,7 +65,7 @@ func serviceLayers() []layer {
 	for _, s := range services {
 		out = append(out, layer{s, []string{"abi", "host", "host/store", s}, "a service stands alone on the store"})
 		if s == "host/sandbox" || s == "host/extismrun" {
-			out[len(out)-1].May = append(out[len(out)-1].May, "host/wasmbin", "host/meter")
+			out[len(out)-1].May = append(out[len(out)-1].May, "host/wasmbin", "host/meter", "host/fair")
 		}
 	}
 	return out

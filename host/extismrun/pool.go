@@ -8,20 +8,18 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
+	"github.com/gantryhost/gantry/host/fair"
 )
 
-// pool hands a guest's instances to its calls: one call at a time each, first come first served. A
-// call takes a slot and then an instance: an idle one of its tenant, or a new one. There are never
+// pool hands a guest's instances to its calls: one call at a time each, and to the tenants by turns
+// where calls wait. A call takes a slot and then an instance: an idle one of its tenant, or a new one. There are never
 // more instances than slots: where all others are of other tenants, the longest idle one goes.
 type pool struct {
 	guest *guest
-	size  int64
-	// slots is fair: who waits longest goes first.
-	slots *semaphore.Weighted
+	size  int
+	slots *fair.Gate
 
 	mu sync.Mutex
 	// idle is in order of use, so the last is the warmest and the first the longest idle.
@@ -32,14 +30,14 @@ type pool struct {
 }
 
 func (p *pool) init(g *guest, n int) {
-	p.guest, p.size = g, int64(n)
-	p.slots = semaphore.NewWeighted(p.size)
+	p.guest, p.size = g, n
+	p.slots = fair.New(n)
 	p.done = make(chan struct{})
 }
 
 // acquire returns an instance that is fresh or has served this tenant only. The caller releases it.
 func (p *pool) acquire(ctx context.Context, tenant host.TenantID) (*instance, error) {
-	if err := p.slots.Acquire(ctx, 1); err != nil {
+	if err := p.slots.Acquire(ctx, tenant); err != nil {
 		return nil, host.E(opCall, host.CodeOf(err), err)
 	}
 	in, surplus, err := p.pick(tenant)
@@ -53,7 +51,7 @@ func (p *pool) acquire(ctx context.Context, tenant host.TenantID) (*instance, er
 		}
 	}
 	if err != nil {
-		p.slots.Release(1)
+		p.slots.Release()
 		return nil, err
 	}
 	in.tenant, in.fresh = tenant, false
@@ -75,7 +73,7 @@ func (p *pool) pick(tenant host.TenantID) (in, surplus *instance, err error) {
 			return c, nil, nil
 		}
 	}
-	if len(p.idle)+p.busy > int(p.size) && len(p.idle) > 0 {
+	if len(p.idle)+p.busy > p.size && len(p.idle) > 0 {
 		surplus = p.idle[0]
 		p.idle = slices.Delete(p.idle, 0, 1)
 	}
@@ -105,7 +103,7 @@ func (p *pool) release(in *instance, keep bool) {
 	if !p.leave(back) {
 		in.close()
 	}
-	p.slots.Release(1)
+	p.slots.Release()
 }
 
 func (p *pool) oldestIdle() (time.Time, bool) {
@@ -142,20 +140,18 @@ func (p *pool) shut() (first bool, done chan struct{}) {
 	return first, p.done
 }
 
-// drain waits for running calls by taking every slot: calls that wait for one get theirs before or
-// after, see that the pool is shut and give up. After ctx it interrupts what runs.
+// drain waits until every slot is free: calls that wait for one get theirs, see that the pool is shut
+// and give up. After ctx it interrupts what runs.
 func (p *pool) drain(ctx context.Context) error {
 	p.closeIdle(time.Now())
-	if p.slots.Acquire(ctx, p.size) == nil {
-		p.slots.Release(p.size)
+	if p.slots.Wait(ctx) == nil {
 		return nil
 	}
 	p.guest.interrupt(errClosed)
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeGrace)
 	defer cancel()
-	if p.slots.Acquire(grace, p.size) != nil {
+	if p.slots.Wait(grace) != nil {
 		return host.Errorf("extismrun.Close", abi.CodeDeadline, "plugin %s: a call does not end; what it holds stays", p.guest.name)
 	}
-	p.slots.Release(p.size)
 	return nil
 }

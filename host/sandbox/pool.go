@@ -9,24 +9,23 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
+	"github.com/gantryhost/gantry/host/fair"
 )
 
-// pool hands a guest's instances to its calls: one call at a time each, first come first served.
+// pool hands a guest's instances to its calls: one call at a time each, and to the tenants by turns
+// where calls wait.
 //
 // A call first takes a slot and then an instance: an idle one of its tenant, or a new one, which
 // takes the place of the longest idle one where there are too many. There may be more instances than
 // slots, or tenants that take turns would make a new one at every call.
 type pool struct {
 	guest *guest
-	// size is how many calls may run at once, most how many instances may be alive; most >= size.
-	size int64
+	// most is how many instances may be alive, no less than there are slots.
 	most int
-	// slots is fair: who waits longest goes first.
-	slots *semaphore.Weighted
+	// slots are how many calls may run at once.
+	slots *fair.Gate
 
 	mu sync.Mutex
 	// idle is in order of use, so the last is the warmest and the first the longest idle.
@@ -40,8 +39,8 @@ type pool struct {
 }
 
 func (p *pool) init(g *guest, calls, instances int) {
-	p.guest, p.size, p.most = g, int64(min(calls, instances)), instances
-	p.slots = semaphore.NewWeighted(p.size)
+	p.guest, p.most = g, instances
+	p.slots = fair.New(min(calls, instances))
 	p.live = map[*instance]struct{}{}
 	p.done = make(chan struct{})
 }
@@ -51,7 +50,7 @@ func (p *pool) acquire(ctx context.Context, tenant host.TenantID) (*instance, er
 	if p.closed.Load() {
 		return nil, p.shutError()
 	}
-	if err := p.slots.Acquire(ctx, 1); err != nil {
+	if err := p.slots.Acquire(ctx, tenant); err != nil {
 		return nil, host.E(opCall, host.CodeOf(err), err)
 	}
 	in, surplus, err := p.pick(tenant)
@@ -62,7 +61,7 @@ func (p *pool) acquire(ctx context.Context, tenant host.TenantID) (*instance, er
 		in, err = p.grow(ctx)
 	}
 	if err != nil {
-		p.slots.Release(1)
+		p.slots.Release()
 		return nil, err
 	}
 	in.tenant, in.fresh = tenant, false
@@ -122,7 +121,7 @@ func (p *pool) release(in *instance, keep bool) {
 	if !keep {
 		in.close()
 	}
-	p.slots.Release(1)
+	p.slots.Release()
 }
 
 func (p *pool) oldestIdle() (time.Time, bool) {
@@ -166,12 +165,11 @@ func (p *pool) shutError() error {
 	return host.Errorf(opCall, abi.CodeUnavailable, "plugin %s is being closed", p.guest.name)
 }
 
-// drain waits for running calls by taking every slot: calls that wait for one get theirs before or
-// after, see that the pool is shut and give up. After ctx it interrupts what runs.
+// drain waits until every slot is free: calls that wait for one get theirs, see that the pool is shut
+// and give up. After ctx it interrupts what runs.
 func (p *pool) drain(ctx context.Context) error {
 	p.closeIdle(time.Now())
-	if p.slots.Acquire(ctx, p.size) == nil {
-		p.slots.Release(p.size)
+	if p.slots.Wait(ctx) == nil {
 		return nil
 	}
 	p.mu.Lock()
@@ -181,9 +179,8 @@ func (p *pool) drain(ctx context.Context) error {
 	p.mu.Unlock()
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeGrace)
 	defer cancel()
-	if p.slots.Acquire(grace, p.size) != nil {
+	if p.slots.Wait(grace) != nil {
 		return host.Errorf("sandbox.Close", abi.CodeDeadline, "plugin %s: a call does not end; what it holds is freed when it does", p.guest.name)
 	}
-	p.slots.Release(p.size)
 	return nil
 }

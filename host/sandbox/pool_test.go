@@ -5,6 +5,7 @@ package sandbox
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -219,4 +220,49 @@ func TestClose(t *testing.T) {
 		_, _, err := e.Load(t.Context(), Artifact{Name: "x", Digest: digestOf(wasm), Wasm: wasm, Limits: host.Limits{}})
 		wantCode(t, err, abi.CodeUnavailable)
 	})
+}
+
+// TestTenantsTakeTurns has a tenant storm a plugin with one slot: another tenant's call is the second
+// to run, however many of the first wait.
+func TestTenantsTakeTurns(t *testing.T) {
+	g := loadGo(t, Config{}, host.Limits{Concurrency: 1})
+	b, entered, letGo := blocking()
+	defer letGo()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	var mu sync.Mutex
+	var order []string
+	enter := func(tenant host.TenantID, b *border, tool int) {
+		before := g.pool.slots.Stats()
+		wg.Go(func() {
+			_, _, err := g.Call(t.Context(), &host.GuestCall{Index: tool, Tenant: tenant, Input: []byte("x"), Border: b})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+		for end := time.Now().Add(10 * time.Second); g.pool.slots.Stats() == before; time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatal("the call neither runs nor waits")
+			}
+		}
+	}
+	noting := func(tenant string) *border {
+		return &border{op: func(context.Context, string, []byte) ([]byte, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			order = append(order, tenant)
+			return []byte("ok"), nil
+		}}
+	}
+	enter("storm", b, toolOp)
+	<-entered
+	for range 20 {
+		enter("storm", noting("storm"), toolOp)
+	}
+	enter("quiet", noting("quiet"), toolOp)
+	letGo()
+	wg.Wait()
+	if at := slices.Index(order, "quiet"); at != 1 || len(order) != 21 {
+		t.Errorf("the quiet tenant was number %d of %d, want 1 of 21", at, len(order))
+	}
 }
