@@ -56,6 +56,14 @@ func TestGoldenJSON(t *testing.T) {
 				Snippets: []abi.DriveSnippet{{Text: "x", Line: 2, Offset: 3}}}}, Total: 4, Any: true, Next: "n"},
 			abi.DriveRead{Path: "a/b", Offset: 1, Limit: 2}, abi.DriveText{DriveDocument: document(), Text: "x", Offset: 1, Line: 2, Next: 3},
 			abi.DriveList{Prefix: "a", Cursor: "c", Limit: 1}, abi.DrivePage{Documents: []abi.DriveDocument{document()}, Next: "n"}},
+		"memory": []any{abi.MemoryRead{Path: "a/b", Offset: 1, Limit: 2}, abi.MemoryFile{MemoryInfo: memoryInfo(), Content: "x", Offset: 1, Next: 2},
+			abi.MemoryReadMany{Paths: []string{"a"}, Limit: 1},
+			abi.MemoryFiles{Files: []abi.MemoryResult{{Path: "/a/b", File: &abi.MemoryFile{MemoryInfo: memoryInfo(), Content: "x"}},
+				{Path: "c", Error: &abi.Error{Code: abi.CodeNotFound, Message: "there is no file c"}}}},
+			abi.MemoryList{Prefix: "a", Cursor: "c", Limit: 1}, abi.MemoryPage{Entries: []abi.MemoryInfo{memoryInfo()}, Next: "n"},
+			abi.MemoryWrite{Path: "a", Content: "x", IfRevision: &revision}, abi.MemoryAppend{Path: "a", Content: "x", NewLine: true, IfRevision: &revision},
+			abi.MemoryDelete{Path: "a", IfRevision: &revision}, abi.MemorySearch{Query: "q", Prefix: "a", Limit: 1},
+			abi.MemoryHits{Hits: []abi.MemoryHit{{MemoryInfo: memoryInfo(), Matches: 2, Lines: []abi.MemoryLine{{Line: 3, Text: "x"}}}}, More: true, Partial: "p"}},
 		"call": []any{abi.CallRequest{Tool: "x", Input: json.RawMessage(`{}`)}, abi.Changed{Lists: []string{"tools"}, URIs: []string{"note://1"}}},
 	}
 	for name, v := range values {
@@ -72,6 +80,10 @@ func TestGoldenJSON(t *testing.T) {
 func document() abi.DriveDocument {
 	return abi.DriveDocument{Path: "a/b", Title: "B", Tags: []string{"t"}, MediaType: "text/plain", Size: 3, Revision: 7,
 		Modified: "2026-01-31T12:00:00Z"}
+}
+
+func memoryInfo() abi.MemoryInfo {
+	return abi.MemoryInfo{Path: "a/b", Size: 3, Revision: 7, Modified: "2026-01-31T12:00:00Z"}
 }
 
 // TestManifestSurvivesTheBorder reads what was written and writes it again.
@@ -107,7 +119,7 @@ func fullManifest() *abi.Manifest {
 		Resources: []abi.Resource{{URI: "note://1", Name: "one", Title: "One", Description: "d", MIMEType: "text/plain"}},
 		Templates: []abi.Template{{URITemplate: "note://{id}", Name: "note", Title: "Note", Description: "d", MIMEType: "text/plain"}},
 		Config:    json.RawMessage(`{"type":"object"}`),
-		Wants: abi.Rights{Hosts: []string{"api.example.com"}, Private: []string{"10.0.0.0/8"}, Files: abi.FilesWrite, KV: true, Drive: abi.DriveRights, Tools: []string{"x"},
+		Wants: abi.Rights{Hosts: []string{"api.example.com"}, Private: []string{"10.0.0.0/8"}, Files: abi.FilesWrite, KV: true, Memory: abi.MemoryRightWrite, Drive: abi.DriveRights, Tools: []string{"x"},
 			Credentials: []abi.Credential{{Name: "KEY", Host: "api.example.com", Header: "Authorization", Template: "Bearer ${value}", Optional: true}}},
 	}
 }

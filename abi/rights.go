@@ -22,6 +22,8 @@ type Rights struct {
 	Files string `json:"files,omitempty" yaml:"files"`
 	// KV gives the plugin a small key-value space of its own, per tenant.
 	KV bool `json:"kv,omitempty" yaml:"kv"`
+	// Memory opens the memory of the user of each call: "" no, "read", "write" (which includes read).
+	Memory string `json:"memory,omitempty" yaml:"memory"`
 	// Drive lets the plugin search and read the tenant's knowledge base: "" no, "read" yes.
 	Drive string `json:"drive,omitempty" yaml:"drive"`
 	// Tools are names of tools of other plugins it may call; "*" any.
@@ -54,6 +56,12 @@ const (
 	FilesWrite = "write"
 )
 
+// The values of Rights.Memory.
+const (
+	MemoryRightRead  = "read"
+	MemoryRightWrite = "write"
+)
+
 // Validate checks the form of the rights; the error names the field. Host patterns and ranges are
 // checked for syntax by the one who enforces them (host/egress).
 func (r *Rights) Validate() error {
@@ -61,6 +69,11 @@ func (r *Rights) Validate() error {
 	case "", FilesRead, FilesWrite:
 	default:
 		return fmt.Errorf("files: %q is not one of read, write", clip(r.Files))
+	}
+	switch r.Memory {
+	case "", MemoryRightRead, MemoryRightWrite:
+	default:
+		return fmt.Errorf("memory: %q is not one of read, write", clip(r.Memory))
 	}
 	if r.Drive != "" && r.Drive != DriveRights {
 		return fmt.Errorf("drive: %q is not read", clip(r.Drive))

@@ -116,6 +116,9 @@ func rightsLine(r *abi.Rights) string {
 	if r.KV {
 		parts = append(parts, "kv")
 	}
+	if r.Memory != "" {
+		parts = append(parts, "memory "+r.Memory)
+	}
 	if r.Drive != "" {
 		parts = append(parts, "drive "+r.Drive)
 	}

@@ -37,6 +37,7 @@ type Host struct {
 	mu      sync.Mutex
 	files   map[string]file
 	kv      map[string]entry
+	memory  map[string]memo
 	drive   map[string]document
 	rev     uint64
 	calls   int

@@ -121,6 +121,20 @@ func (c *call) dispatch(name string, req []byte) (any, error) {
 		return with(req, c.kvDelete)
 	case abi.OpKVList:
 		return with(req, c.kvList)
+	case abi.OpMemoryRead:
+		return with(req, c.memoryRead)
+	case abi.OpMemoryList:
+		return with(req, c.memoryList)
+	case abi.OpMemoryReadMany:
+		return with(req, c.memoryReadMany)
+	case abi.OpMemoryWrite:
+		return with(req, c.memoryWrite)
+	case abi.OpMemoryAppend:
+		return with(req, c.memoryAppend)
+	case abi.OpMemoryDelete:
+		return with(req, c.memoryDelete)
+	case abi.OpMemorySearch:
+		return with(req, c.memorySearch)
 	case abi.OpDriveSearch:
 		return with(req, c.driveSearch)
 	case abi.OpDriveRead:
