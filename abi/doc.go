@@ -45,6 +45,8 @@ const (
 // a new instance where it is there.
 const (
 	// ExportDescribe is gantry_describe() -> i32. It answers the Manifest in JSON by output and returns 0.
+	// It may be asked any number of times, also just before the state is kept that each call starts from,
+	// so it should change nothing that a call would see.
 	ExportDescribe = "gantry_describe"
 	// ExportCall is gantry_call(tool i32) -> i32. The argument is the tool's place in Manifest.Tools,
 	// the input is the arguments in JSON, the return value an OutputKind.

@@ -27,6 +27,14 @@ func (b border) log(level abi.LogLevel, line string) { b.h.Log(level, []byte(lin
 
 func (b border) op(name string, req []byte) ([]byte, error) { return b.h.Op(name, req) }
 
+// oneAtATime is false: a test may call a plugin from many goroutines.
+const oneAtATime = false
+
+func newContext(b border, s *Served) *Context { return &Context{border: b, served: s} }
+
+// outputBuffer is where an answer is written: the caller keeps it.
+func outputBuffer() []byte { return nil }
+
 // matches checks a pattern tag. It costs a Wasm build a regexp engine, so there the host's own check
 // of the schema is the only one.
 func matches(pattern, s string) bool {

@@ -53,24 +53,46 @@ func export(e entry, index int32) int32 {
 	return int32(kind)
 }
 
-// inputBuffer is kept from call to call: an instance serves one at a time.
-var inputBuffer = make([]byte, 4<<10)
+// callBuffer holds a call's input and, behind it, its answer, if there is room: an instance serves
+// one call at a time, and each page of memory that a call does not write need not be put back.
+var callBuffer = make([]byte, 8<<10)
+
+// answerAt is where in callBuffer an answer begins.
+var answerAt int
 
 // keptInput is the largest buffer worth keeping for the next call.
 const keptInput = 1 << 20
 
 func readInput() []byte {
-	size := hostInput(unsafe.Pointer(unsafe.SliceData(inputBuffer)), uint32(len(inputBuffer)))
-	if int(size) <= len(inputBuffer) {
-		return inputBuffer[:size:size]
+	size := hostInput(unsafe.Pointer(unsafe.SliceData(callBuffer)), uint32(len(callBuffer)))
+	if int(size) > len(callBuffer) {
+		larger := make([]byte, size)
+		hostInput(unsafe.Pointer(unsafe.SliceData(larger)), size)
+		answerAt = 0
+		if size > keptInput {
+			return larger // nothing of the call is in callBuffer
+		}
+		callBuffer = larger
 	}
-	larger := make([]byte, size)
-	hostInput(unsafe.Pointer(unsafe.SliceData(larger)), size)
-	if size <= keptInput {
-		inputBuffer = larger
-	}
-	return larger
+	answerAt = int(size)
+	return callBuffer[:size:size]
 }
+
+// oneAtATime says that calls of this program follow each other, so that what one has worked with
+// serves the next.
+const oneAtATime = true
+
+// callContext is the running call's. Its address is what a plugin's code holds during the call.
+var callContext Context
+
+func newContext(b border, s *Served) *Context {
+	callContext = Context{border: b, served: s}
+	return &callContext
+}
+
+// outputBuffer is where an answer is written that is not too long for it; the host has copied it when
+// setOutput returns.
+func outputBuffer() []byte { return callBuffer[answerAt:answerAt] }
 
 func setOutput(data []byte) {
 	hostOutput(unsafe.Pointer(unsafe.SliceData(data)), uint32(len(data)))

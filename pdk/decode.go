@@ -24,6 +24,11 @@ import (
 // It is a decoder of its own, on top of encoding/json for the rarer kinds, because presence,
 // defaults and paths in errors would need a second pass after json.Unmarshal.
 func (s *shape) decode(input []byte, v reflect.Value) error {
+	return s.decodeWith(new(decoder), input, v)
+}
+
+// decodeWith is decode with the caller's decoder, in whatever state it is.
+func (s *shape) decodeWith(d *decoder, input []byte, v reflect.Value) error {
 	if input = bytes.TrimSpace(input); len(input) == 0 {
 		input = []byte("{}")
 	}
@@ -34,7 +39,7 @@ func (s *shape) decode(input []byte, v reflect.Value) error {
 	if s.takesObjects() && input[0] != '{' {
 		return Errorf(abi.CodeInvalidArg, "the input is %s; send a JSON object of arguments", nameOf(input[0]))
 	}
-	d := &decoder{data: input, loose: s.loose}
+	*d = decoder{data: input, loose: s.loose}
 	if bad := d.value(s.root, nil, v); bad != nil {
 		return Invalid(bad.where(), "%s", bad.message)
 	}

@@ -18,7 +18,7 @@ const (
 // writes the message and the stack to standard error, and the host makes abi.CodeTrap of it, logs it
 // and throws the instance away, as it does for the crashes that no recover sees.
 func (s *Served) run(b border, e entry, index int, input []byte) (abi.OutputKind, []byte) {
-	ctx := &Context{border: b, served: s}
+	ctx := newContext(b, s)
 	h, err := s.handler(e, index)
 	if err != nil {
 		return failure(err)

@@ -68,7 +68,10 @@ type field struct {
 	pointer  bool
 	omits    bool // omitempty or omitzero
 	required bool
-	rules    rules
+	// key is the name as an object has it, with its colon.
+	key                 []byte
+	omitEmpty, omitZero bool
+	rules               rules
 }
 
 var (
@@ -213,7 +216,9 @@ func (b *shaper) addField(n *node, sf reflect.StructField, name, options string,
 	if _, twice := n.byName[name]; twice {
 		return fmt.Errorf("the JSON name %q is used twice", name)
 	}
-	f := field{name: name, index: index, omits: slices.Contains(opts, "omitempty") || slices.Contains(opts, "omitzero")}
+	f := field{name: name, index: index, key: append(appendString(nil, name), ':'),
+		omitEmpty: slices.Contains(opts, "omitempty"), omitZero: slices.Contains(opts, "omitzero")}
+	f.omits = f.omitEmpty || f.omitZero
 	var err error
 	if f.node, f.pointer, err = b.node(sf.Type); err != nil {
 		return err

@@ -3,7 +3,6 @@
 package pdk
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -77,29 +76,51 @@ func (t tool[In, Out]) add(s *Served) error {
 	}
 	in.loose = o.verbatim
 	s.manifest.Tools = append(s.manifest.Tools, def)
-	s.tools = append(s.tools, func(ctx *Context, input []byte) (abi.OutputKind, []byte, error) {
-		var v In
-		if err := in.decode(input, reflect.ValueOf(&v).Elem()); err != nil {
-			return 0, nil, err
-		}
-		out, err := t.fn(ctx, v)
-		if err != nil {
-			return 0, nil, err
-		}
-		return encode(&out)
-	})
+	s.tools = append(s.tools, t.handler(in, encode))
 	return nil
 }
 
+// frame is what one call of a tool works with.
+type frame[In, Out any] struct {
+	in  In
+	out Out
+	dec decoder
+}
+
+// handler runs the tool. A Wasm instance serves one call at a time, so there the frame is one for
+// all of them: what is allocated anew in each call has to be put back after each call.
+func (t tool[In, Out]) handler(in *shape, encode encoder[Out]) handler {
+	kept := new(frame[In, Out])
+	return func(ctx *Context, input []byte) (abi.OutputKind, []byte, error) {
+		f := kept
+		if oneAtATime {
+			*f = frame[In, Out]{}
+		} else {
+			f = new(frame[In, Out])
+		}
+		if err := in.decodeWith(&f.dec, input, reflect.ValueOf(&f.in).Elem()); err != nil {
+			return 0, nil, err
+		}
+		var err error
+		if f.out, err = t.fn(ctx, f.in); err != nil {
+			return 0, nil, err
+		}
+		return encode(outputBuffer(), &f.out)
+	}
+}
+
+// encoder appends an answer to a buffer that may be nil.
+type encoder[Out any] func(b []byte, v *Out) (abi.OutputKind, []byte, error)
+
 // outputOf chooses how values of type Out are answered, once, so that a call does not ask again.
-func outputOf[Out any]() (func(*Out) (abi.OutputKind, []byte, error), json.RawMessage, error) {
+func outputOf[Out any]() (encoder[Out], json.RawMessage, error) {
 	switch any((*Out)(nil)).(type) {
 	case *string:
-		return func(v *Out) (abi.OutputKind, []byte, error) {
-			return abi.OutputText, []byte(*any(v).(*string)), nil
+		return func(b []byte, v *Out) (abi.OutputKind, []byte, error) {
+			return abi.OutputText, append(b, *any(v).(*string)...), nil
 		}, nil, nil
 	case *Result, **Result:
-		return func(v *Out) (abi.OutputKind, []byte, error) {
+		return func(_ []byte, v *Out) (abi.OutputKind, []byte, error) {
 			data, err := encodeJSON(*v)
 			return abi.OutputResult, data, err
 		}, nil, nil
@@ -113,19 +134,8 @@ func outputOf[Out any]() (func(*Out) (abi.OutputKind, []byte, error), json.RawMe
 		// call starts from; met in a call, it might be learned and forgotten every time.
 		_, _ = encodeJSON(reflect.New(out.root.typ).Interface())
 	}
-	return func(v *Out) (abi.OutputKind, []byte, error) {
-		data, err := encodeJSON(v)
+	return func(b []byte, v *Out) (abi.OutputKind, []byte, error) {
+		data, err := out.encode(b, v)
 		return abi.OutputStructured, data, err
 	}, out.promise(), nil
-}
-
-// encodeJSON is json.Marshal without \u003c for <: tools answer with text, not with HTML.
-func encodeJSON(v any) ([]byte, error) {
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return nil, fmt.Errorf("the tool's answer does not encode: %w", err)
-	}
-	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
 }

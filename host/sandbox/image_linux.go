@@ -3,10 +3,10 @@
 package sandbox
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
-	"sync"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -60,11 +60,15 @@ func (p *pages) fill(mem []byte) error {
 
 func (p *pages) view() []byte { return p.whole }
 
-// mapOver puts the image's memory in place of mem, which is page-aligned and of the image's size.
-func (p *pages) mapOver(mem []byte) error {
-	_, err := unix.MmapPtr(p.file, 0, unsafe.Pointer(&mem[0]), uintptr(len(mem)),
-		unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_FIXED)
-	return err
+// mapOver puts the image's memory in place of mem, which is page-aligned and of the image's size, and
+// sets s, the instance's own, to find what is written of it.
+func (p *pages) mapOver(mem []byte, s *scanner) error {
+	if _, err := unix.MmapPtr(p.file, 0, unsafe.Pointer(&mem[0]), uintptr(len(mem)),
+		unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_FIXED); err != nil {
+		return err
+	}
+	s.begin(mem)
+	return nil
 }
 
 // release frees the image. Memories it was mapped over keep what they have.
@@ -81,91 +85,29 @@ func (p *pages) release() error {
 // free; each page costs a fault when it is touched again.
 func (p *pages) drop(mem []byte) error { return unix.Madvise(mem, unix.MADV_DONTNEED) }
 
-// The ioctl PAGEMAP_SCAN of <linux/fs.h>, Linux 6.7: _IOWR('f', 16, struct pm_scan_arg).
-const (
-	pagemapScan = 0xc0606610
-
-	pageIsFile    = 1 << 2
-	pageIsPresent = 1 << 3
-	pageIsSwapped = 1 << 4
-)
-
-// scanArg is struct pm_scan_arg, region struct page_region.
-type scanArg struct {
-	size, flags, start, end, walkEnd, vec, vecLen, maxPages uint64
-	inverted, mask, anyOf, returned                         uint64
-}
-
-type region struct{ start, end, categories uint64 }
-
-// newScanner makes one on the heap: the kernel is given its address as a number, and a stack moves.
-//
-//go:noinline
-func newScanner() *scanner { return &scanner{} }
-
-// scanner finds the pages of a memory that were written since the image was mapped over it. It
-// belongs to one instance.
-type scanner struct {
-	arg     scanArg
-	regions [64]region
-}
-
-// pagemap is this process's own page map, open as long as the process lives, or below 0 where the
-// kernel has no scan of it.
-var pagemap = sync.OnceValue(func() int {
-	f, err := unix.Open("/proc/self/pagemap", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return -1
-	}
-	probe, err := unix.Mmap(-1, 0, os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
-	if err != nil {
-		_ = unix.Close(f)
-		return -1
-	}
-	defer func() { _ = unix.Munmap(probe) }()
-	probe[0] = 1
-	if n, _, err := newScanner().next(f, addr(probe), addr(probe)+uint64(len(probe))); err != nil || n != 1 {
-		_ = unix.Close(f)
-		return -1
-	}
-	return f
-})
-
-func addr(b []byte) uint64 { return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) }
-
-// next fills regions with written pages from start on and returns how many there are, and where the
-// walk ended. A written page of a private mapping is not the file's any more.
-func (s *scanner) next(f int, start, end uint64) (n int, walked uint64, err error) {
-	s.arg = scanArg{
-		size: uint64(unsafe.Sizeof(s.arg)), start: start, end: end,
-		vec: uint64(uintptr(unsafe.Pointer(&s.regions[0]))), vecLen: uint64(len(s.regions)),
-		inverted: pageIsFile, mask: pageIsFile, anyOf: pageIsPresent | pageIsSwapped, returned: pageIsPresent,
-	}
-	// Raw, because it takes a microsecond and waits for nothing but what a page fault would wait for:
-	// telling the scheduler would be a tenth of it.
-	r, _, errno := unix.RawSyscall(unix.SYS_IOCTL, uintptr(f), pagemapScan, uintptr(unsafe.Pointer(&s.arg)))
-	if errno != 0 {
-		return 0, 0, fmt.Errorf("scanning the page map: %w", errno)
-	}
-	return int(r), s.arg.walkEnd, nil
-}
-
-// restore puts back what was written of mem, which im was mapped over, and returns how many bytes
-// that were. s is the instance's own.
+// restore puts back what was written of mem, which im was mapped over with s, and returns how many
+// bytes that were.
 func (im *image) restore(mem []byte, s *scanner) (int, error) {
-	f := pagemap()
-	if f < 0 {
+	if s.by == byNothing {
 		return len(mem), im.drop(mem)
+	}
+	putBack := im.copyBack
+	if s.sorts() {
+		putBack = im.giveBack
 	}
 	base, end := addr(mem), addr(mem)+uint64(len(mem))
 	copied := 0
 	for at := base; at < end; {
-		n, walked, err := s.next(f, at, end)
+		n, walked, err := s.next(at, end)
 		if err != nil {
 			return copied, err
 		}
 		for _, r := range s.regions[:n] {
-			copied += copy(mem[r.start-base:r.end-base], im.whole[r.start-base:r.end-base])
+			n, err := putBack(mem[r.start-base:r.end-base], im.whole[r.start-base:r.end-base], s)
+			if err != nil {
+				return copied, err
+			}
+			copied += n
 		}
 		if walked <= at {
 			break
@@ -175,5 +117,20 @@ func (im *image) restore(mem []byte, s *scanner) (int, error) {
 	return copied, nil
 }
 
-// pagemapMissing tells whether resets have to drop pages instead of copying them.
-func pagemapMissing() bool { return pagemap() < 0 }
+// copyBack puts the image's bytes back into pages that were written once: they stay the instance's
+// own, so that the next call writes them without a fault.
+func (im *image) copyBack(part, want []byte, _ *scanner) (int, error) { return copy(part, want), nil }
+
+// giveBack does the same, but pages that this call has not changed become the image's again: they
+// would be copied after every call for nothing.
+func (im *image) giveBack(part, want []byte, s *scanner) (int, error) {
+	page, copied := os.Getpagesize(), 0
+	for at := 0; at < len(part); at += page {
+		if own := part[at : at+page]; !bytes.Equal(own, want[at:at+page]) {
+			copied += copy(own, want[at:at+page])
+		} else if err := s.forget(im, own); err != nil {
+			return copied, err
+		}
+	}
+	return copied, nil
+}

@@ -13,7 +13,7 @@ func newPages(mem []byte) (pages, error) { return pages{slices.Clone(mem)}, nil 
 
 func (p *pages) view() []byte { return p.whole }
 
-func (p *pages) mapOver(mem []byte) error { copy(mem, p.whole); return nil }
+func (p *pages) mapOver(mem []byte, _ *scanner) error { copy(mem, p.whole); return nil }
 
 func (p *pages) release() error { p.whole = nil; return nil }
 
@@ -26,6 +26,3 @@ func newScanner() *scanner { return &scanner{} }
 
 // restore puts back all of mem.
 func (im *image) restore(mem []byte, _ *scanner) (int, error) { return copy(mem, im.whole), nil }
-
-// pagemapMissing is always so here.
-func pagemapMissing() bool { return true }
