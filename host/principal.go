@@ -81,6 +81,9 @@ type Principal struct {
 	Kind         Kind
 	Scopes       []Scope
 	CredentialID string
+	// MetaTools says that the lists of tools show the host's own alone (search_tools, call_tool). It is
+	// no limit of rights: what the scopes allow can be called.
+	MetaTools bool
 }
 
 // Has tells whether p holds the scope, or one that includes it.

@@ -4,6 +4,7 @@ package registry
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
@@ -62,7 +63,7 @@ func (r *Registry) unclaim(p *Plugin) {
 }
 
 // fits checks a manifest against the file it came in and the operator's settings.
-func fits(a *Artifact, m *abi.Manifest) error {
+func (r *Registry) fits(a *Artifact, m *abi.Manifest) error {
 	switch {
 	case m == nil:
 		return fmt.Errorf("the loader returned no manifest")
@@ -72,8 +73,13 @@ func fits(a *Artifact, m *abi.Manifest) error {
 			m.Name, a.Name, moduleExt, m.Name, moduleExt, a.Name)
 	}
 	for i := range m.Tools {
-		if name := a.Settings.Prefix + m.Tools[i].Name; !abi.ValidToolName(name) {
+		name := a.Settings.Prefix + m.Tools[i].Name
+		if !abi.ValidToolName(name) {
 			return tooLong("tool", name)
+		}
+		if slices.Contains(r.cfg.Reserved, name) {
+			return host.Errorf("registry.load", abi.CodeConflict, "the tool %q of plugin %s has the name of one that the host serves itself", name, a.Name).
+				WithHint("put a line such as \"prefix: %s_\" into %s%s", a.Name, a.Name, settingsExt)
 		}
 	}
 	for i := range m.Prompts {

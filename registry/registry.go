@@ -40,6 +40,9 @@ type Config struct {
 	LoadTimeout time.Duration
 	// MaxModuleBytes bounds a module: 128 MiB where 0.
 	MaxModuleBytes int64
+	// Reserved are names of tools that the host serves itself; a plugin that has one, with its prefix,
+	// is refused.
+	Reserved []string
 }
 
 func (c *Config) validate() error {

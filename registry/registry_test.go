@@ -138,7 +138,7 @@ func TestALoaderThatFailsBadly(t *testing.T) {
 }
 
 func TestCollisionsRefuseTheLaterPlugin(t *testing.T) {
-	h := open(t, registry.Config{})
+	h := open(t, registry.Config{Reserved: []string{"own"}})
 	h.put("a.wasm", string(module("a", "v1", "x", "y")))
 	t.Run("a tool", func(t *testing.T) {
 		h.put("b.wasm", string(module("b", "v1", "y", "z")))
@@ -182,6 +182,17 @@ func TestCollisionsRefuseTheLaterPlugin(t *testing.T) {
 	t.Run("a prefix that makes a name too long", func(t *testing.T) {
 		h.put("e.wasm", string(module("e", "v1", strings.Repeat("n", 60))), "e.yaml", "prefix: eeeee")
 		h.wantState("e", registry.StateRefused, "has 65 bytes; at most 64 are allowed, so shorten prefix")
+	})
+	t.Run("a prefix that makes a name just long enough", func(t *testing.T) {
+		name := strings.Repeat("n", 60)
+		h.put("e.yaml", "prefix: eeee")
+		h.want("eeee"+name, "v1")
+	})
+	t.Run("a tool of the host's", func(t *testing.T) {
+		h.put("f.wasm", string(module("f", "v1", "own")))
+		h.wantState("f", registry.StateRefused, `has the name of one that the host serves itself; put a line such as "prefix: f_" into f.yaml`)
+		h.put("f.yaml", "prefix: f_")
+		h.want("f_own", "v1")
 	})
 }
 

@@ -217,7 +217,7 @@ func (r *Registry) load(ctx context.Context, a *Artifact) (g host.Guest, m *abi.
 		err = errors.New("the loader returned no guest")
 	}
 	if err == nil {
-		if err = fits(a, m); err == nil {
+		if err = r.fits(a, m); err == nil {
 			return g, m, nil
 		}
 		r.closeGuest(ctx, a.Name, g)

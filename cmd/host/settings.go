@@ -33,6 +33,7 @@ type settings struct {
 	Listen     string
 	PublicURL  string
 	ServerName string
+	PageSize   int
 	Plugins    string
 	Cache      string
 	Origins    []string
@@ -77,6 +78,7 @@ func (s *settings) bindServe(f *pflag.FlagSet) {
 	f.StringVar(&s.Listen, "listen", "127.0.0.1:8000", "`address` to serve on")
 	f.StringVar(&s.PublicURL, "public-url", "", "`URL` that clients reach this host by, such as https://api.example.com (default: from --listen)")
 	f.StringVar(&s.ServerName, "server-name", defaultServerName, "`name` of this host in MCP and in snippets for clients")
+	f.IntVar(&s.PageSize, "page-size", 1000, "most tools on a page of MCP's tools/list; not every client asks for a second page")
 	f.StringSliceVar(&s.Origins, "origins", nil, "`origins` of web pages that may call, such as https://app.example.com (loopback always may)")
 	f.StringSliceVar(&s.Hosts, "hosts", nil, "`names` this host is reached by, checked against the Host header (any, unless on loopback)")
 	f.BoolVar(&s.AccessLog, "access-log", false, "log every request")
@@ -104,6 +106,9 @@ func (s *settings) checkNames() error {
 		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 			return usageError{fmt.Errorf("--public-url: %q is not a URL such as https://api.example.com", s.PublicURL)}
 		}
+	}
+	if s.PageSize < 0 || s.PageSize > 100_000 {
+		return usageError{fmt.Errorf("--page-size: %d is not between 0 (the default) and 100000", s.PageSize)}
 	}
 	if s.ServerName != "" && !abi.ValidToolName(s.ServerName) { // only serve has one
 		return usageError{fmt.Errorf("--server-name: %q is not 1 to %d of A-Z, a-z, 0-9, _ . and -", s.ServerName, abi.MaxNameBytes)}

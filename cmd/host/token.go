@@ -26,7 +26,7 @@ func newToken(s *settings) *cobra.Command {
 
 // tokenFlags are those of token create, as typed.
 type tokenFlags struct {
-	kind, tenant, user, workspace, scopes, expires, name string
+	kind, tenant, user, workspace, scopes, expires, name, tools string
 }
 
 func newTokenCreate(s *settings) *cobra.Command {
@@ -65,6 +65,7 @@ func newTokenCreate(s *settings) *cobra.Command {
 	f.StringVar(&t.workspace, "workspace", "", "`workspace`, for --kind workspace")
 	f.StringVar(&t.scopes, "scopes", "", "comma-separated `scopes`: read:tools, write:tools, read:data, admin, chat (default: the kind's)")
 	f.StringVar(&t.expires, "expires", "", "`time` it is good for, such as 90d or 12h (default: until revoked)")
+	f.StringVar(&t.tools, "tools", controlapi.ToolsAll, "which tools MCP clients see listed: all, or meta (search_tools and call_tool, by which they reach the others)")
 	f.StringVar(&t.name, "name", "", "a `note` for listings")
 	return cmd
 }
@@ -72,7 +73,10 @@ func newTokenCreate(s *settings) *cobra.Command {
 func (t *tokenFlags) request() (controlapi.TokenRequest, error) {
 	req := controlapi.TokenRequest{
 		Kind: host.Kind(t.kind), Tenant: host.TenantID(t.tenant),
-		User: t.user, Workspace: t.workspace, Name: t.name,
+		User: t.user, Workspace: t.workspace, Name: t.name, Tools: t.tools,
+	}
+	if t.tools != controlapi.ToolsAll && t.tools != controlapi.ToolsMeta {
+		return req, usageError{fmt.Errorf("--tools: %q is not all or meta", t.tools)}
 	}
 	var err error
 	if req.Scopes, err = host.ParseScopes(t.scopes); err != nil {
@@ -119,11 +123,11 @@ func newTokenList(s *settings) *cobra.Command {
 				return printJSON(cmd, all)
 			}
 			tw := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
-			fmt.Fprintln(tw, "ID\tKIND\tTENANT\tUSER\tSCOPES\tEXPIRES\tLAST USED\tNAME")
+			fmt.Fprintln(tw, "ID\tKIND\tTENANT\tUSER\tSCOPES\tTOOLS\tEXPIRES\tLAST USED\tNAME")
 			for i := range all {
 				t := &all[i]
-				fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", t.ID, t.Kind, t.Tenant, dash(t.User),
-					scopeList(t.Scopes), tokenEnd(t), when(t.LastUsed), dash(t.Name))
+				fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", t.ID, t.Kind, t.Tenant, dash(t.User),
+					scopeList(t.Scopes), t.Tools, tokenEnd(t), when(t.LastUsed), dash(t.Name))
 			}
 			return tw.Flush()
 		}),

@@ -172,6 +172,7 @@ func (a *app) openPlugins(context.Context) error {
 		MaxModuleBytes: max(int64(a.s.MaxModule)+1, 128<<20),
 		Loader:         loader{a.engine, a.extism},
 		Lookup:         os.LookupEnv,
+		Reserved:       mcp.HostTools(),
 		Logger:         a.log,
 	}); err != nil {
 		return err
@@ -240,7 +241,7 @@ func (a *app) openMCP(context.Context) error {
 	var err error
 	if a.mcp, err = mcp.New(mcp.Config{
 		Pipeline: a.pipeline, Name: a.s.ServerName, Version: version, Logger: a.log, AllowedOrigins: a.s.Origins,
-		NoHotPath: a.s.NoHotPath,
+		NoHotPath: a.s.NoHotPath, PageSize: a.s.PageSize,
 	}); err != nil {
 		return err
 	}

@@ -39,6 +39,9 @@ type IssueRequest struct {
 	Expires time.Time
 	// Name is for people.
 	Name string
+	// MetaTools lets MCP clients see only the host's own tools listed, search_tools and call_tool. It
+	// takes no rights away. Not for host.KindWorkspace, whose list is what it is.
+	MetaTools bool
 }
 
 // DefaultScopes are the scopes of a key of this kind whose request names none.
@@ -65,7 +68,7 @@ func (s *Service) Issue(ctx context.Context, req IssueRequest) (token string, ke
 
 // ImportToken makes a token of the operator's own choosing a key: MinTokenBytes to MaxTokenBytes of
 // printable ASCII without blanks. A configuration can be applied at each start: the same token with
-// the same kind, tenant, user, workspace and scopes again takes on the new name and expiry. With
+// the same kind, tenant, user, workspace and scopes again takes on the new name, expiry and list. With
 // others, or when it was revoked, it is abi.CodeConflict. A chosen token is only as good as it is
 // hard to guess.
 func (s *Service) ImportToken(ctx context.Context, token string, req IssueRequest) (Key, error) {
@@ -105,8 +108,8 @@ func (s *Service) renew(ctx context.Context, id string, rec record) (Key, error)
 		return Key{}, host.Errorf(op, abi.CodeConflict,
 			"token: it is a key for other rights already (%s); revoke that first, or choose another token", id)
 	}
-	if have.Name != rec.Name || !have.ExpiresAt.Equal(rec.ExpiresAt) {
-		have.Name, have.ExpiresAt = rec.Name, rec.ExpiresAt
+	if have.Name != rec.Name || !have.ExpiresAt.Equal(rec.ExpiresAt) || have.MetaTools != rec.MetaTools {
+		have.Name, have.ExpiresAt, have.MetaTools = rec.Name, rec.ExpiresAt, rec.MetaTools
 		err = s.save(ctx, id, have.record, have.rev)
 		s.cache.forget(id)
 	}
@@ -130,7 +133,7 @@ func (s *Service) add(ctx context.Context, id, token string, rec record) (Key, e
 func (s *Service) newRecord(op string, req IssueRequest) (record, error) {
 	now := s.clock.Now().UTC()
 	r := record{Kind: cmp.Or(req.Kind, host.KindOrg), Tenant: cmp.Or(req.Tenant, host.DefaultTenant),
-		User: req.User, Workspace: req.Workspace, Name: req.Name, CreatedAt: now}
+		User: req.User, Workspace: req.Workspace, Name: req.Name, CreatedAt: now, MetaTools: req.MetaTools}
 	bad := func(format string, args ...any) (record, error) {
 		return record{}, host.Errorf(op, abi.CodeInvalidArg, format, args...)
 	}
@@ -143,6 +146,8 @@ func (s *Service) newRecord(op string, req IssueRequest) (record, error) {
 		return bad("workspace: a workspace credential needs one")
 	case r.Kind != host.KindWorkspace && r.Workspace != "":
 		return bad("workspace: only a workspace credential has one; leave it out or set kind to workspace")
+	case r.Kind == host.KindWorkspace && r.MetaTools:
+		return bad("tools: a workspace credential lists the workspace's tools; leave it out")
 	}
 	for _, text := range []struct {
 		field, value string

@@ -25,6 +25,7 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		"user":      {User: "ann\nadmin"},
 		"in the":    {Expires: f.clock.Now()},
 		"ttl":       {TTL: -1},
+		"tools":     {Kind: host.KindWorkspace, Workspace: "home", MetaTools: true},
 		"not both":  {TTL: time.Hour, Expires: f.clock.Now().Add(time.Hour)},
 	} {
 		t.Run(field, func(t *testing.T) {
@@ -132,5 +133,23 @@ func TestAChosenTokenIsAKey(t *testing.T) {
 				t.Error("the error holds the token")
 			}
 		})
+	}
+}
+
+func TestAKeyThatShowsTheHostsOwnTools(t *testing.T) {
+	f := newFixture(t)
+	token, key := f.issue(t, keys.IssueRequest{MetaTools: true})
+	who, err := f.Verify(t.Context(), token)
+	if err != nil || !who.MetaTools || !key.MetaTools {
+		t.Errorf("got %+v of %+v (%v)", who, key, err)
+	}
+	chosen := "a-token-of-the-operators-own-choosing"
+	for _, meta := range []bool{true, false} {
+		if _, err := f.ImportToken(t.Context(), chosen, keys.IssueRequest{MetaTools: meta}); err != nil {
+			t.Fatal(err)
+		}
+		if who, err := f.Verify(t.Context(), chosen); err != nil || who.MetaTools != meta {
+			t.Errorf("imported with %t: got %+v (%v)", meta, who, err)
+		}
 	}
 }

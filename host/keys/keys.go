@@ -63,6 +63,8 @@ type Key struct {
 	LastUsed  time.Time
 	// Imported says that the token was of the operator's choosing.
 	Imported bool
+	// MetaTools says that MCP clients with this key see only the host's own tools listed.
+	MetaTools bool
 }
 
 // record is a Key as it is stored, with the MAC of its token.
@@ -77,13 +79,14 @@ type record struct {
 	ExpiresAt time.Time     `json:"expires_at,omitzero"`
 	RevokedAt time.Time     `json:"revoked_at,omitzero"`
 	Imported  bool          `json:"imported,omitempty"`
+	MetaTools bool          `json:"meta_tools,omitempty"`
 	MAC       []byte        `json:"mac"`
 }
 
 func (r *record) key(id string) Key {
 	return Key{ID: id, Kind: r.Kind, Tenant: r.Tenant, User: r.User, Workspace: r.Workspace,
 		Scopes: append([]host.Scope(nil), r.Scopes...), Name: r.Name, CreatedAt: r.CreatedAt,
-		ExpiresAt: r.ExpiresAt, RevokedAt: r.RevokedAt, Imported: r.Imported}
+		ExpiresAt: r.ExpiresAt, RevokedAt: r.RevokedAt, Imported: r.Imported, MetaTools: r.MetaTools}
 }
 
 func recordKey(id string) store.Key { return store.Key{"keys", "by-id", id} }

@@ -89,7 +89,7 @@ func TestEveryVersionListsAndCalls(t *testing.T) {
 	eras(t, func(t *testing.T, era string) {
 		_, url := up(t, newFake(), nil)
 		cs := dial(t, url, "acme:ann", era, nil)
-		if names := toolNames(t, cs); !slices.Contains(names, "echo") || len(names) != 11 {
+		if names := toolNames(t, cs); !slices.Contains(names, "echo") || len(names) != 13 || !slices.IsSorted(names) {
 			t.Errorf("the tools are %v", names)
 		}
 		r, err := cs.CallTool(t.Context(), &sdk.CallToolParams{Name: "media"})
@@ -105,7 +105,7 @@ func TestEveryVersionListsAndCalls(t *testing.T) {
 func TestScopesDecideTheView(t *testing.T) {
 	_, url := up(t, newFake(), nil)
 	cs := dial(t, url, "acme:reader", singleEra, nil)
-	if got, want := toolNames(t, cs), []string{"echo"}; !slices.Equal(got, want) {
+	if got, want := toolNames(t, cs), []string{"call_tool", "echo", "search_tools"}; !slices.Equal(got, want) {
 		t.Errorf("a reader sees %v, want %v", got, want)
 	}
 }

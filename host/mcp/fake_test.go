@@ -221,15 +221,15 @@ func (f *fakePipeline) Complete(_ context.Context, r *abi.CompleteRequest) (*abi
 	return &abi.CompleteResult{Values: []string{r.Value + "dam"}, Total: 1}, nil
 }
 
-// principalFor makes a principal of "Bearer tenant:user[:kind]". The user "reader" may only read.
+// principalFor makes a principal of "Bearer tenant:user[:kind[:meta]]". The user "reader" may only read.
 func principalFor(r *http.Request) *host.Principal {
 	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	parts := strings.Split(token+"::", ":")
+	parts := strings.Split(token+":::", ":")
 	if !ok || parts[0] == "" {
 		return nil
 	}
 	p := &host.Principal{Tenant: host.TenantID(parts[0]), User: parts[1], Kind: host.KindOrg,
-		Scopes: host.AllScopes(), CredentialID: token}
+		Scopes: host.AllScopes(), CredentialID: token, MetaTools: parts[3] == "meta"}
 	if parts[2] != "" {
 		p.Kind = host.Kind(parts[2])
 	}

@@ -57,6 +57,7 @@ const (
 	defaultSessionsPerOwner = 128
 	defaultMaxSessions      = 20_000
 	defaultReplayBytes      = 32 << 20
+	defaultPageSize         = 1000
 )
 
 // Config says how the protocol is served. The zero value of a field means its default.
@@ -89,6 +90,9 @@ type Config struct {
 	MaxSessions int
 	// ReplayBytes bounds what is kept of streams for clients that come back; 0 means 32 MiB.
 	ReplayBytes int
+	// PageSize bounds a page of tools/list and of the other lists; 0 means 1,000, which is one page on
+	// nearly every host: a client that does not follow nextCursor would miss the rest.
+	PageSize int
 	// NoHotPath sends every call through the SDK; see Hot.
 	NoHotPath bool
 }
@@ -99,6 +103,8 @@ func (c *Config) validate() error {
 		return fmt.Errorf("mcp: Pipeline is missing")
 	case c.SessionTimeout < 0 || c.AskTimeout < 0:
 		return fmt.Errorf("mcp: SessionTimeout and AskTimeout must not be negative")
+	case c.PageSize < 0:
+		return fmt.Errorf("mcp: PageSize must not be negative")
 	case c.MaxBodyBytes < 0 || c.MaxViews < 0 || c.SessionsPerOwner < 0 || c.MaxSessions < 0 || c.ReplayBytes < 0:
 		return fmt.Errorf("mcp: MaxBodyBytes, MaxViews, SessionsPerOwner, MaxSessions and ReplayBytes must not be negative")
 	}
@@ -120,6 +126,7 @@ func (c *Config) setDefaults() {
 	orDefault(&c.SessionsPerOwner, defaultSessionsPerOwner)
 	orDefault(&c.MaxSessions, defaultMaxSessions)
 	orDefault(&c.ReplayBytes, defaultReplayBytes)
+	orDefault(&c.PageSize, defaultPageSize)
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
@@ -144,6 +151,7 @@ type Server struct {
 
 	headStart time.Duration
 	stamp     []byte // see stampOf
+	meta      metaSchemas
 	clients   clients
 	hotMu     sync.RWMutex // held for writing while ctx is ended: hotWork does not grow after that
 	hotWork   sync.WaitGroup
@@ -161,6 +169,10 @@ func New(cfg Config) (*Server, error) {
 	cfg.setDefaults()
 	s := &Server{cfg: cfg, headStart: headStart, stamp: stampOf(&cfg), hotJobs: make(chan hotJob),
 		clients: clients{known: make(map[string]era)}}
+	var err error
+	if s.meta, err = newMetaSchemas(); err != nil {
+		return nil, err
+	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.views = newViews(s)
 	s.sessions = newSessions(&s.cfg)

@@ -29,6 +29,7 @@ type view struct {
 	first  sync.Once
 	used   uint64 // guarded by views.mu
 	plain  atomic.Pointer[map[string]bool]
+	finder atomic.Pointer[finder]
 
 	mu        sync.Mutex
 	tools     offers
@@ -50,10 +51,11 @@ type offer struct {
 func newView(s *Server, p *host.Principal) *view {
 	v := &view{s: s, tools: offers{}, prompts: offers{}, resources: offers{}, templates: offers{}}
 	v.who = &host.Principal{Tenant: p.Tenant, User: p.User, Workspace: p.Workspace, Kind: p.Kind,
-		Scopes: p.Scopes, CredentialID: p.CredentialID}
+		Scopes: p.Scopes, CredentialID: p.CredentialID, MetaTools: p.MetaTools}
 	opts := &sdk.ServerOptions{
-		Instructions: s.cfg.Instructions,
+		Instructions: s.instructions(p),
 		Logger:       nil,
+		PageSize:     s.cfg.PageSize,
 		Capabilities: &sdk.ServerCapabilities{
 			Tools:   &sdk.ToolCapabilities{ListChanged: true},
 			Logging: &sdk.LoggingCapabilities{},
@@ -98,8 +100,8 @@ func (v *view) guard(next sdk.MethodHandler) sdk.MethodHandler {
 		if ss, ok := req.GetSession().(*sdk.ServerSession); ok && method == "logging/setLevel" {
 			v.s.sessions.wantsLogs(ss.ID())
 		}
-		if list, ok := res.(*sdk.ListToolsResult); ok && !modernRequest(req) {
-			list.Tools = forSessions(list.Tools)
+		if list, ok := res.(*sdk.ListToolsResult); ok && list != nil {
+			v.show(list, modernRequest(req))
 		}
 		return res, err
 	}
@@ -154,7 +156,9 @@ func (v *view) fill() {
 	defer v.mu.Unlock()
 	ctx := host.WithPrincipal(v.s.ctx, v.who)
 	pipe := v.s.cfg.Pipeline
-	v.replace(&v.tools, v.offerTools(pipe.Tools(ctx)), v.server.RemoveTools)
+	tools := pipe.Tools(ctx)
+	v.finder.Store(newFinder(tools))
+	v.replace(&v.tools, v.offerTools(tools), v.server.RemoveTools)
 	v.notePlain()
 	v.replace(&v.prompts, v.offerPrompts(pipe.Prompts(ctx)), v.server.RemovePrompts)
 	v.replace(&v.resources, v.offerResources(pipe.Resources(ctx)), v.server.RemoveResources)
@@ -223,6 +227,7 @@ func (v *view) offerTools(refs []registry.ToolRef) offers {
 			})
 		}}
 	}
+	v.offerMeta(out)
 	return out
 }
 

@@ -39,6 +39,9 @@ func appendViewName(b []byte, p *host.Principal) []byte {
 	b = append(append(b, p.Tenant...), 0)
 	b = append(append(b, p.Kind...), 0)
 	b = append(b, p.Workspace...)
+	if p.MetaTools {
+		b = append(b, "\x00meta"...)
+	}
 	scopes := append(make([]host.Scope, 0, 8), p.Scopes...)
 	slices.Sort(scopes)
 	for _, sc := range scopes {

@@ -134,9 +134,12 @@ func (d *door) createToken(w http.ResponseWriter, r *http.Request) error {
 	if req.Tenant == "" {
 		req.Tenant = host.DefaultTenant
 	}
+	if req.Tools != "" && req.Tools != ToolsAll && req.Tools != ToolsMeta {
+		return host.Errorf("control", abi.CodeInvalidArg, "tools: %q is not all or meta", req.Tools)
+	}
 	secret, k, err := d.Keys.Issue(r.Context(), keys.IssueRequest{
 		Kind: req.Kind, Tenant: req.Tenant, User: req.User, Workspace: req.Workspace,
-		Scopes: req.Scopes, TTL: req.TTL, Name: req.Name,
+		Scopes: req.Scopes, TTL: req.TTL, Name: req.Name, MetaTools: req.Tools == ToolsMeta,
 	})
 	if err != nil {
 		return err
@@ -159,10 +162,14 @@ func (d *door) listTokens(w http.ResponseWriter, r *http.Request) error {
 }
 
 func tokenOf(k keys.Key) Token {
+	tools := ToolsAll
+	if k.MetaTools {
+		tools = ToolsMeta
+	}
 	return Token{
 		ID: k.ID, Kind: k.Kind, Tenant: k.Tenant, User: k.User, Workspace: k.Workspace,
 		Scopes: k.Scopes, Name: k.Name, CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt,
-		LastUsed: k.LastUsed, RevokedAt: k.RevokedAt,
+		LastUsed: k.LastUsed, RevokedAt: k.RevokedAt, Tools: tools,
 	}
 }
 

@@ -38,7 +38,15 @@ type TokenRequest struct {
 	// TTL ends the credential after so long; 0 lets it stay until it is revoked.
 	TTL  time.Duration `json:"ttl,omitempty"`
 	Name string        `json:"name,omitempty"`
+	// Tools is which tools MCP clients see listed: ToolsAll, also where empty, or ToolsMeta.
+	Tools string `json:"tools,omitempty"`
 }
+
+// What a credential's list of tools shows: all that it may call, or the host's own alone.
+const (
+	ToolsAll  = "all"
+	ToolsMeta = "meta"
+)
 
 // Token is a credential without its secret.
 type Token struct {
@@ -53,6 +61,8 @@ type Token struct {
 	ExpiresAt time.Time     `json:"expires_at,omitzero"`
 	LastUsed  time.Time     `json:"last_used,omitzero"`
 	RevokedAt time.Time     `json:"revoked_at,omitzero"`
+	// Tools is ToolsAll or ToolsMeta.
+	Tools string `json:"tools"`
 }
 
 // NewToken is a Token just made: the only time its secret is shown.
