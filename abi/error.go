@@ -45,6 +45,10 @@ const (
 	CodeContract Code = "PLUGIN_CONTRACT"
 	// CodeClientCapability says that the tool needs something the calling client has not declared.
 	CodeClientCapability Code = "CLIENT_CAPABILITY"
+	// CodeConfirmation says that a person has to confirm the call, and nobody could be asked here.
+	CodeConfirmation Code = "CONFIRMATION_REQUIRED"
+	// CodeDeclined says that the person who was asked to confirm the call did not.
+	CodeDeclined Code = "DECLINED"
 	// CodeInterrupted says that the host stopped, or was killed, while the call ran.
 	CodeInterrupted Code = "INTERRUPTED"
 	// CodeInternal says that the host is at fault; the log has the cause under the same call id.

@@ -114,6 +114,7 @@ func fullManifest() *abi.Manifest {
 			OutputSchema: json.RawMessage(`{"type":"object"}`),
 			Annotations:  abi.Annotations{ReadOnly: true, Destructive: true, Idempotent: true, OpenWorld: true},
 			Needs:        []string{abi.ClientElicitation}, ErrorCode: "HASH_ERROR",
+			Task: abi.TaskRequired, AsksFirst: true,
 		}},
 		Prompts:   []abi.Prompt{{Name: "p", Title: "P", Description: "d", Arguments: []abi.PromptArgument{{Name: "a", Title: "A", Description: "d", Required: true}}}},
 		Resources: []abi.Resource{{URI: "note://1", Name: "one", Title: "One", Description: "d", MIMEType: "text/plain"}},

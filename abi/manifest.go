@@ -45,6 +45,12 @@ type Tool struct {
 	// Needs lists what the calling client must be able to do (ClientElicitation, ClientSampling,
 	// ClientRoots); a client without it gets CodeClientCapability and the tool is not called.
 	Needs []string `json:"needs,omitempty"`
+	// Task says whether a call may become a task, which its client comes back for: TaskOptional,
+	// TaskRequired or, where empty, never. Only MCP has tasks; REST's runs are there for every tool.
+	Task string `json:"task,omitempty"`
+	// AsksFirst says of a tool with a Task that whatever it asks its client it asks before its work
+	// begins: a call without answers is not a task yet.
+	AsksFirst bool `json:"asks_first,omitempty"`
 	// ErrorCode replaces CodeUpstream on the surfaces when the tool's upstream fails, such as
 	// "OPENAI_ERROR". Empty keeps CodeUpstream.
 	ErrorCode Code `json:"error_code,omitempty"`
@@ -55,7 +61,8 @@ type Tool struct {
 type Annotations struct {
 	// ReadOnly says that the tool changes nothing outside its answer.
 	ReadOnly bool `json:"read_only,omitempty"`
-	// Destructive says that the tool may delete or overwrite.
+	// Destructive says that the tool may delete or overwrite. A tenant's policy may want a person to
+	// confirm each such call before the tool runs.
 	Destructive bool `json:"destructive,omitempty"`
 	// Idempotent says that a second equal call has no further effect.
 	Idempotent bool `json:"idempotent,omitempty"`
@@ -96,6 +103,14 @@ type Template struct {
 	Description string `json:"description,omitempty"`
 	MIMEType    string `json:"mime_type,omitempty"`
 }
+
+// When a call becomes a task, for Tool.Task.
+const (
+	// TaskOptional makes it a task for clients that know tasks; others wait for the answer.
+	TaskOptional = "optional"
+	// TaskRequired refuses MCP clients that do not know tasks.
+	TaskRequired = "required"
+)
 
 // What a client may be able to do, for Tool.Needs and Client.Can.
 const (

@@ -111,6 +111,10 @@ func (m *Manifest) validateTools() error {
 			return contractf("%s: title has %d bytes; at most %d are allowed", at, len(t.Title), MaxSummaryBytes)
 		case t.ErrorCode != "" && !ValidCode(t.ErrorCode):
 			return contractf("%s: error_code %q: use capital letters, digits and _", at, clip(string(t.ErrorCode)))
+		case t.Task != "" && t.Task != TaskOptional && t.Task != TaskRequired:
+			return contractf("%s: task: %q is not one of optional, required", at, clip(t.Task))
+		case t.AsksFirst && t.Task == "":
+			return contractf("%s: asks_first is for tools with a task; say task: optional or required", at)
 		}
 		seen[t.Name] = true
 		if err := validSchema(at+": input_schema", t.InputSchema, true); err != nil {

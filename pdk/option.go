@@ -41,12 +41,18 @@ func (o *offer) with(options []Option) error {
 type Annotation int
 
 // The annotations, as abi.Annotations explains them. A caller with the scope read:tools alone may
-// call only tools that are ReadOnly.
+// call only tools that are ReadOnly; a Destructive one may need a person's word for each call.
 const (
 	ReadOnly Annotation = iota + 1
 	Destructive
 	Idempotent
 	OpenWorld
+	// LongRunning turns calls into tasks for MCP clients that know those; TaskOnly refuses those that
+	// do not. AsksFirst says that such a tool asks its questions before its work; without it they are
+	// put to the client while the task waits.
+	LongRunning
+	TaskOnly
+	AsksFirst
 )
 
 func (a Annotation) apply(o *offer) error {
@@ -62,8 +68,14 @@ func (a Annotation) apply(o *offer) error {
 		o.tool.Annotations.Idempotent = true
 	case OpenWorld:
 		o.tool.Annotations.OpenWorld = true
+	case LongRunning:
+		o.tool.Task = abi.TaskOptional
+	case TaskOnly:
+		o.tool.Task = abi.TaskRequired
+	case AsksFirst:
+		o.tool.AsksFirst = true
 	default:
-		return fmt.Errorf("annotation %d is not one of ReadOnly, Destructive, Idempotent, OpenWorld", int(a))
+		return fmt.Errorf("annotation %d is not one of ReadOnly, Destructive, Idempotent, OpenWorld, LongRunning, TaskOnly, AsksFirst", int(a))
 	}
 	return nil
 }

@@ -240,7 +240,7 @@ func (a *app) openPipeline(context.Context) error {
 func (a *app) openMCP(context.Context) error {
 	var err error
 	if a.mcp, err = mcp.New(mcp.Config{
-		Pipeline: a.pipeline, Name: a.s.ServerName, Version: version, Logger: a.log, AllowedOrigins: a.s.Origins,
+		Pipeline: a.pipeline, Tasks: a.pipeline, Name: a.s.ServerName, Version: version, Logger: a.log, AllowedOrigins: a.s.Origins,
 		NoHotPath: a.s.NoHotPath, PageSize: a.s.PageSize,
 	}); err != nil {
 		return err

@@ -50,6 +50,15 @@ var _ = pdk.Serve(pdk.Plugin{Name: "conformance", Summary: "What the MCP conform
 	pdk.Tool("test_input_required_result_multi_round", "Asks twice, the second time about the first.", requiredRounds, pdk.ReadOnly),
 	pdk.Tool("test_input_required_result_capabilities", "Asks what the client says it can answer.", requiredCapabilities, pdk.ReadOnly),
 
+	// What may become a task.
+	pdk.Tool("greet", "Greets at once; never a task.", greet, pdk.ReadOnly),
+	pdk.Tool("slow_compute", "Sleeps and answers.", slowCompute, pdk.ReadOnly, pdk.LongRunning),
+	pdk.Tool("failing_job", "Fails after a second.", failingJob, pdk.ReadOnly, pdk.TaskOnly),
+	pdk.Tool("protocol_error_job", "Crashes.", crashingJob, pdk.ReadOnly, pdk.LongRunning),
+	pdk.Tool("confirm_delete", "Asks one thing while it runs.", confirmDelete, pdk.ReadOnly, pdk.LongRunning),
+	pdk.Tool("multi_input", "Asks two things at once while it runs.", multiInput, pdk.ReadOnly, pdk.LongRunning),
+	pdk.Tool("test_tool_with_task", "Asks for a name before it becomes a task.", askThenWork, pdk.ReadOnly, pdk.TaskOnly, pdk.AsksFirst),
+
 	pdk.Prompt("test_simple_prompt", "A prompt without arguments.", simplePrompt, pdk.Title("Simple prompt")),
 	pdk.Prompt("test_prompt_with_arguments", "A prompt with two arguments.", promptWithArguments, pdk.Title("Prompt with arguments")),
 	pdk.Prompt("test_prompt_with_embedded_resource", "A prompt that holds a resource.", promptWithResource, pdk.Title("Prompt with a resource")),

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,6 +18,9 @@ func TestEveryToolAnswers(t *testing.T) {
 		"test_sampling":            map[string]string{"prompt": "?"},
 		"test_elicitation":         map[string]string{"message": "?"},
 		"json_schema_2020_12_tool": map[string]string{"email": "ann@example.com"},
+		"greet":                    map[string]string{"name": "Ann"},
+		"slow_compute":             map[string]any{"seconds": 0, "label": "it"},
+		"confirm_delete":           map[string]string{"filename": "a.txt"},
 	}
 	for _, tool := range pdktest.New(t).Manifest().Tools {
 		t.Run(tool.Name, func(t *testing.T) {
@@ -28,6 +32,7 @@ func TestEveryToolAnswers(t *testing.T) {
 				"confirm": pdktest.Accept(map[string]any{"ok": true}),
 				"step1":   pdktest.Accept(map[string]any{"name": "Ann"}), "step2": pdktest.Accept(map[string]any{"color": "blue"}),
 				"completion": pdktest.Sampled("Paris"), "capital_question": pdktest.Sampled("Paris"), "greeting": pdktest.Sampled("Hello"),
+				"delete": pdktest.Accept(map[string]any{"confirm": true}), "first": form, "second": form,
 				"client_roots": pdktest.Roots("file:///work"),
 			}
 			in := arguments[tool.Name]
@@ -35,7 +40,7 @@ func TestEveryToolAnswers(t *testing.T) {
 				in = map[string]any{}
 			}
 			r := h.Call(tool.Name, in)
-			if tool.Name == "test_error_handling" {
+			if slices.Contains([]string{"test_error_handling", "failing_job", "protocol_error_job"}, tool.Name) {
 				if r.Err == nil {
 					t.Error("it did not fail")
 				}

@@ -17,7 +17,7 @@ import (
 
 // Call calls a tool and waits for its end. The error is a host.Error, or the *abi.Error that the
 // tool itself reported; its code says which stage failed: CodeUnknownTool, CodeForbidden,
-// CodeClientCapability, CodeInvalidArg (the field is named), CodeBusy, CodeLimit, CodeDeadline,
+// CodeClientCapability, CodeInvalidArg (the field is named), CodeConfirmation, CodeDeclined, CodeBusy, CodeLimit, CodeDeadline,
 // CodeCancelled, CodeTrap, CodeContract, CodeUnavailable, or what the tool said. RequestID does not
 // make a Call idempotent: only runs are recorded.
 func (p *Pipeline) Call(ctx context.Context, r Request, sink Sink) (*Answer, error) {
@@ -66,6 +66,11 @@ type call struct {
 	limits  host.Limits
 	started time.Time
 
+	// cleared is what a run was cleared for when it was accepted, and set here for other calls; kept
+	// says that the state of a question stays in the host, since a run's answers come to it there.
+	cleared *clearance
+	kept    bool
+
 	plugin  *registry.Plugin
 	usage   host.Usage
 	ops     int
@@ -105,8 +110,11 @@ func (c *call) tool(ctx context.Context) (a *Answer, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.info.State, err = c.p.sealer.open(c.info.Principal, stateOf(ref), c.request.State, c.started); err != nil {
+	switch ask, err := c.clear(ctx, ref, input); {
+	case err != nil:
 		return nil, err
+	case ask != nil:
+		return &Answer{CallID: c.info.CallID, InputRequired: ask}, nil
 	}
 	c.guest = host.GuestCall{Entry: host.EntryTool, Index: ref.Index, Input: input}
 	out, err := c.run(ctx, guest)

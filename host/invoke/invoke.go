@@ -49,12 +49,14 @@ type Status string
 
 // The statuses.
 const (
-	StatusStarted   Status = "started"
-	StatusPending   Status = "pending"
-	StatusRunning   Status = "running"
-	StatusFinished  Status = "finished"
-	StatusError     Status = "error"
-	StatusCancelled Status = "cancelled"
+	StatusStarted Status = "started"
+	StatusPending Status = "pending"
+	StatusRunning Status = "running"
+	// StatusInputRequired is a task's that waits for the answers of its client.
+	StatusInputRequired Status = "input_required"
+	StatusFinished      Status = "finished"
+	StatusError         Status = "error"
+	StatusCancelled     Status = "cancelled"
 )
 
 // Ended tells whether a run of this status will not change any more.

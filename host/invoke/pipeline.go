@@ -39,6 +39,8 @@ type Config struct {
 	Ops host.Ops
 	// Runs keeps runs. It need not sync: what it has taken has to survive the process, not the machine.
 	Runs store.Store
+	// Policy says of which calls a person has to be asked; nil asks of none.
+	Policy Policy
 	// Journal hears of every call; nil keeps none.
 	Journal Journal
 	// Clock is the system's where nil.
@@ -65,7 +67,8 @@ type Config struct {
 	RunTTL time.Duration
 	// RunTimeout bounds a run, waiting included; 0 means 5 minutes.
 	RunTimeout time.Duration
-	// StateTTL is how long a client may take to answer a tool's question; 0 means 1 hour.
+	// StateTTL is how long a client may take to answer a question, a tool's or the host's own; 0 means
+	// 1 hour.
 	StateTTL time.Duration
 }
 
@@ -193,12 +196,13 @@ func (p *Pipeline) leave() {
 // drainGrace is how long Drain waits for runs that it has cancelled.
 const drainGrace = 5 * time.Second
 
-// Drain lets nothing new in (CodeUnavailable), waits until ctx ends for what is under way, and then
+// Drain lets nothing new in (CodeUnavailable), ends tasks that wait for an answer, waits until ctx ends for what is under way, and then
 // cancels the runs that are left; they end with CodeInterrupted. Calls that are left belong to
 // their callers, who end them by their contexts; the error says so. It may be called again.
 func (p *Pipeline) Drain(ctx context.Context) error {
 	const op = "invoke.Drain"
 	p.draining.Store(true)
+	p.interruptWaiting()
 	if p.waitIdle(ctx) {
 		return nil
 	}

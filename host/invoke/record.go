@@ -29,6 +29,8 @@ type record struct {
 	Run
 	// Owner is the user, or where there is none the credential, that started the run.
 	Owner string `json:"owner"`
+	// Task says that the run is a task too: it is in the store from its start, and may ask.
+	Task bool `json:"task,omitempty"`
 	// Print is of what was asked for, to tell a retry from another request with the same id.
 	Print string `json:"print,omitempty"`
 	// Body is what an ended run has besides; Pieces counts the records it lies in where it is large.
@@ -75,6 +77,10 @@ func callIDFor(who *host.Principal, requestID string) string {
 	d := digest("gantry run", string(who.Tenant), ownerOf(who), requestID)
 	return formatUUID(binary.BigEndian.Uint64(d[:]), binary.BigEndian.Uint64(d[8:]), 8)
 }
+
+// promised tells whether the run is in the store before its caller hears of it, at its start and at
+// its end.
+func (rec *record) promised() bool { return rec.RequestID != "" || rec.Task }
 
 func printOf(r *Request, input []byte) string {
 	d := digest(r.Tool, string(input))

@@ -86,6 +86,9 @@ type run struct {
 
 	mu  sync.Mutex
 	rec record
+	// updated is when the status last changed; waiting is what a task has asked and not yet heard.
+	updated time.Time
+	waiting *waiting
 	// decided says that the outcome is fixed, so that a cancel comes too late.
 	decided bool
 }
@@ -96,11 +99,11 @@ func (r *run) snapshot() Run {
 	return r.rec.Run
 }
 
-func (r *run) setStatus(s Status) {
+func (r *run) setStatus(s Status, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.decided {
-		r.rec.Status = s
+		r.rec.Status, r.updated = s, now
 	}
 }
 

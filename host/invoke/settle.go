@@ -29,7 +29,7 @@ func (c *call) settle(ref registry.ToolRef, out host.Output) (*Answer, error) {
 	case abi.OutputError:
 		return nil, toolError(c.reported(out.Data), ref.Tool)
 	case abi.OutputInputRequired:
-		a.InputRequired, err = c.inputRequired(stateOf(ref), out.Data)
+		a.InputRequired, err = c.inputRequired(c.cleared.bond, out.Data)
 	default:
 		return nil, c.broken("it returned %d, which is no kind of output", out.Kind)
 	}
@@ -108,7 +108,11 @@ func (c *call) inputRequired(what string, data []byte) (*abi.InputRequired, erro
 			return nil, lacking(op, c.info.Tool, need)
 		}
 	}
-	if r.State != "" {
+	if c.kept {
+		return &r, nil
+	}
+	// A confirmed call's answers have to come back with the proof that it was confirmed.
+	if r.State != "" || c.cleared != nil && c.cleared.confirmed {
 		r.State = c.p.sealer.seal(c.info.Principal, what, r.State, c.p.cfg.Clock.Now().Add(c.p.cfg.StateTTL))
 	}
 	return &r, nil

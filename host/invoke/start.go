@@ -25,10 +25,19 @@ import (
 // Without a RequestID the run is in the store when it has ended. The request's memory is the
 // pipeline's from then on.
 func (p *Pipeline) Start(ctx context.Context, r Request) (Run, error) {
+	answer, ask, err := p.start(ctx, r, false)
+	if err == nil && ask != nil {
+		err = nobodyToAsk(r.Tool, r.Surface)
+	}
+	return answer, err
+}
+
+// start is Start for runs and for tasks, whose client may be asked before they begin.
+func (p *Pipeline) start(ctx context.Context, r Request, task bool) (answer Run, ask *abi.InputRequired, err error) {
 	const op = "invoke.Start"
 	who, err := p.admit(ctx, op)
 	if err != nil {
-		return Run{}, err
+		return Run{}, nil, err
 	}
 	started := false
 	defer func() {
@@ -37,30 +46,33 @@ func (p *Pipeline) Start(ctx context.Context, r Request) (Run, error) {
 		}
 	}()
 	if err := r.valid(op); err != nil {
-		return Run{}, err
+		return Run{}, nil, err
 	}
 	rec := p.newRecord(who, &r)
+	rec.Task = task
 	if r.RequestID != "" {
 		if there, err := p.earlier(ctx, who, rec); there != nil || err != nil {
-			return p.same(ctx, there, rec, err)
+			answer, err = p.same(ctx, there, rec, err)
+			return answer, nil, err
 		}
 	}
-	if err := p.precheck(who, &r); err != nil {
+	cleared, ask, err := p.precheck(ctx, who, &r)
+	if ask != nil || err != nil {
 		c := p.newCall(who, &r, nil)
 		c.info.CallID = rec.CallID
 		c.record(err)
-		return Run{}, err
+		return Run{}, ask, err
 	}
 	rctx, cancel := context.WithCancelCause(host.WithPrincipal(context.Background(), who))
-	fresh := &run{rec: *rec, cancel: cancel, ready: make(chan struct{}), done: make(chan struct{})}
+	fresh := &run{rec: *rec, cancel: cancel, ready: make(chan struct{}), done: make(chan struct{}), updated: rec.CreatedAt}
 	answer, isNew, err := p.join(ctx, who.Tenant, fresh, rec)
 	if !isNew {
 		cancel(nil)
-		return answer, err
+		return answer, nil, err
 	}
 	started = true
-	go p.execute(rctx, who, fresh, r)
-	return answer, nil
+	go p.execute(rctx, who, fresh, attempt{&r, cleared})
+	return answer, nil, nil
 }
 
 // join makes fresh the run of its call id, or answers with the one that is there already.
@@ -165,7 +177,7 @@ func (r *run) wait(ctx context.Context) (*record, error) {
 // accept records a run, where its request id asks for it, and lets those know who wait for that.
 func (p *Pipeline) accept(ctx context.Context, t host.TenantID, r *run) error {
 	defer close(r.ready)
-	if r.rec.RequestID == "" {
+	if !r.rec.promised() {
 		return nil
 	}
 	// Others wait for this write, so it must not end with the request that happens to do it.
@@ -186,43 +198,49 @@ func (p *Pipeline) accept(ctx context.Context, t host.TenantID, r *run) error {
 }
 
 // precheck is what can be told before a run is accepted, so that its caller hears of it at once.
-func (p *Pipeline) precheck(who *host.Principal, r *Request) error {
+func (p *Pipeline) precheck(ctx context.Context, who *host.Principal, r *Request) (*clearance, *abi.InputRequired, error) {
 	const op = "invoke.Start"
 	ref, ok := p.cfg.Catalog.Snapshot().Tool(r.Tool)
 	if !ok || !ref.Plugin.VisibleTo(who.Tenant) {
-		return p.unknownTool(op, who, r.Tool)
+		return nil, nil, p.unknownTool(op, who, r.Tool)
 	}
 	if err := p.permit(who, ref, &r.Client); err != nil {
-		return err
+		return nil, nil, err
 	}
 	lim := fill(ref.Plugin.Settings.Limits, p.cfg.Limits)
-	_, err := p.checkInput(ref, r.Input, &lim)
-	return err
+	input, err := p.checkInput(ref, r.Input, &lim)
+	if err != nil {
+		return nil, nil, err
+	}
+	return p.clear(ctx, who, ref, r, input)
 }
 
-// execute is the run's goroutine: it waits for a place, calls the tool and tells the end.
-func (p *Pipeline) execute(ctx context.Context, who *host.Principal, r *run, req Request) {
+// attempt is one execution of a run's tool. A task may need several, as it asks its client.
+type attempt struct {
+	request *Request
+	cleared *clearance
+}
+
+// execute is the run's goroutine: it calls the tool until that needs no more, and tells the end.
+func (p *Pipeline) execute(ctx context.Context, who *host.Principal, r *run, a attempt) {
 	defer p.leave()
 	defer r.cancel(nil)
-	ctx, stop := context.WithTimeoutCause(ctx, p.cfg.RunTimeout, errTooLong(p.cfg.RunTimeout))
-	defer stop()
-	answer, err := p.perform(ctx, who, r, &req)
-	if err == nil && answer.InputRequired != nil {
-		err = host.Errorf("invoke.run", abi.CodeClientCapability, "the tool %s asks its caller something, which a run cannot answer", req.Tool).
-			WithHint("call it over MCP")
-	}
+	answer, err := p.converse(ctx, who, r, a)
 	if cause := context.Cause(ctx); cause != nil && err != nil {
 		err = cause
 	}
 	p.conclude(ctx, who.Tenant, r, answer, err)
 }
 
-func (p *Pipeline) perform(ctx context.Context, who *host.Principal, r *run, req *Request) (*Answer, error) {
-	c := p.newCall(who, req, &r.log)
-	c.info.CallID = r.rec.CallID
+// perform waits for a place and calls the tool.
+func (p *Pipeline) perform(ctx context.Context, who *host.Principal, r *run, a attempt) (*Answer, error) {
+	ctx, stop := context.WithTimeoutCause(ctx, p.cfg.RunTimeout, errTooLong(p.cfg.RunTimeout))
+	defer stop()
+	c := p.newCall(who, a.request, &r.log)
+	c.info.CallID, c.cleared, c.kept = r.rec.CallID, a.cleared, true
 	gate := p.gates.of(who.Tenant)
 	if !gate.try(p.gates.running) {
-		r.setStatus(StatusPending)
+		r.setStatus(StatusPending, p.now())
 		if err := p.gates.enter(ctx, gate, true); err != nil {
 			err = stopped("invoke.run", err)
 			c.record(err)
@@ -235,25 +253,31 @@ func (p *Pipeline) perform(ctx context.Context, who *host.Principal, r *run, req
 		c.record(err)
 		return nil, err
 	}
-	r.setStatus(StatusRunning)
-	return c.tool(ctx)
+	r.setStatus(StatusRunning, p.now())
+	answer, err := c.tool(ctx)
+	if cause := context.Cause(ctx); cause != nil && err != nil {
+		err = cause
+	}
+	return answer, err
 }
+
+func (p *Pipeline) now() time.Time { return p.cfg.Clock.Now().UTC() }
 
 // conclude fixes the outcome, keeps it, and then tells it: a caller who has seen the end of a run
 // with a request id will see the same end after a crash.
 func (p *Pipeline) conclude(ctx context.Context, t host.TenantID, r *run, a *Answer, err error) {
 	r.mu.Lock()
 	if !r.decided {
-		r.decide(p.cfg.Clock.Now().UTC(), a, err)
+		r.decide(p.now(), a, err)
 	}
 	rec := r.rec
 	r.mu.Unlock()
 	last := lastEvent(&rec.Run)
-	if rec.RequestID == "" {
+	if !rec.promised() {
 		r.log.end(last)
 	}
 	kept := p.finish(context.WithoutCancel(ctx), t, rec, r.log.snapshot())
-	if rec.RequestID != "" {
+	if rec.promised() {
 		r.log.end(last)
 	}
 	if kept != nil {
@@ -266,7 +290,7 @@ func (p *Pipeline) conclude(ctx context.Context, t host.TenantID, r *run, a *Ans
 // decide fixes the outcome; r.mu is held.
 func (r *run) decide(now time.Time, a *Answer, err error) {
 	r.decided = true
-	r.rec.EndedAt = now
+	r.rec.EndedAt, r.updated = now, now
 	if err == nil {
 		r.rec.Status, r.rec.Result = StatusFinished, a.Result
 		return

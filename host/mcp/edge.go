@@ -44,6 +44,8 @@ type refusal struct {
 	status  int
 	code    int64
 	message string
+	// id is the request's and data goes with the message, both in JSON, where there are any.
+	id, data json.RawMessage
 }
 
 // ServeHTTP answers one request. Its context has to carry a principal (host.WithPrincipal).
@@ -62,6 +64,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	out := newErrorWriter(w)
 	defer out.finish()
 	if isModern(r, body) {
+		if no := taskRefusal(r, body); no != nil {
+			no.write(out)
+			return
+		}
 		if c := handedIn(r.Context()); c != nil {
 			defer c.cancel() // a client that has gone wants no answer
 		}
@@ -82,12 +88,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) admit(r *http.Request) *refusal {
 	switch {
 	case s.ctx.Err() != nil:
-		return &refusal{http.StatusServiceUnavailable, jsonrpc.CodeInternalError, "the host is stopping; try again in a moment"}
+		return &refusal{status: http.StatusServiceUnavailable, code: jsonrpc.CodeInternalError, message: "the host is stopping; try again in a moment"}
 	case host.PrincipalFrom(r.Context()) == nil:
-		return &refusal{http.StatusUnauthorized, jsonrpc.CodeInvalidRequest, "no credential; send the header Authorization: Bearer, and a key"}
+		return &refusal{status: http.StatusUnauthorized, code: jsonrpc.CodeInvalidRequest, message: "no credential; send the header Authorization: Bearer, and a key"}
 	case !s.originAllowed(r.Header.Get("Origin")):
-		return &refusal{http.StatusForbidden, jsonrpc.CodeInvalidRequest,
-			fmt.Sprintf("origin %q may not speak to this host; its operator can allow it", clip(r.Header.Get("Origin")))}
+		return &refusal{status: http.StatusForbidden, code: jsonrpc.CodeInvalidRequest,
+			message: fmt.Sprintf("origin %q may not speak to this host; its operator can allow it", clip(r.Header.Get("Origin")))}
 	}
 	return admitMedia(r)
 }
@@ -98,27 +104,27 @@ func admitMedia(r *http.Request) *refusal {
 	switch r.Method {
 	case http.MethodPost:
 		if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
-			return &refusal{http.StatusUnsupportedMediaType, jsonrpc.CodeInvalidRequest, "send Content-Type: application/json"}
+			return &refusal{status: http.StatusUnsupportedMediaType, code: jsonrpc.CodeInvalidRequest, message: "send Content-Type: application/json"}
 		}
 		if !json || !events {
-			return &refusal{http.StatusNotAcceptable, jsonrpc.CodeInvalidRequest,
-				"send Accept: application/json, text/event-stream (both)"}
+			return &refusal{status: http.StatusNotAcceptable, code: jsonrpc.CodeInvalidRequest,
+				message: "send Accept: application/json, text/event-stream (both)"}
 		}
 	case http.MethodGet:
 		if !events {
-			return &refusal{http.StatusNotAcceptable, jsonrpc.CodeInvalidRequest, "send Accept: text/event-stream"}
+			return &refusal{status: http.StatusNotAcceptable, code: jsonrpc.CodeInvalidRequest, message: "send Accept: text/event-stream"}
 		}
 		if r.Header.Get(headerSession) == "" {
-			return &refusal{http.StatusBadRequest, jsonrpc.CodeInvalidRequest,
-				"GET opens the stream of a session; send the Mcp-Session-Id that initialize answered"}
+			return &refusal{status: http.StatusBadRequest, code: jsonrpc.CodeInvalidRequest,
+				message: "GET opens the stream of a session; send the Mcp-Session-Id that initialize answered"}
 		}
 	case http.MethodDelete:
 		if r.Header.Get(headerSession) == "" {
-			return &refusal{http.StatusBadRequest, jsonrpc.CodeInvalidRequest,
-				"DELETE ends a session; send the Mcp-Session-Id that initialize answered"}
+			return &refusal{status: http.StatusBadRequest, code: jsonrpc.CodeInvalidRequest,
+				message: "DELETE ends a session; send the Mcp-Session-Id that initialize answered"}
 		}
 	default:
-		return &refusal{http.StatusMethodNotAllowed, jsonrpc.CodeInvalidRequest, "use POST, GET or DELETE"}
+		return &refusal{status: http.StatusMethodNotAllowed, code: jsonrpc.CodeInvalidRequest, message: "use POST, GET or DELETE"}
 	}
 	return nil
 }
@@ -170,15 +176,15 @@ func (s *Server) readBody(r *http.Request) ([]byte, *refusal) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, s.cfg.MaxBodyBytes+1))
 	switch {
 	case err != nil:
-		return nil, &refusal{http.StatusBadRequest, jsonrpc.CodeParseError, "the body could not be read"}
+		return nil, &refusal{status: http.StatusBadRequest, code: jsonrpc.CodeParseError, message: "the body could not be read"}
 	case int64(len(body)) > s.cfg.MaxBodyBytes:
-		return nil, &refusal{http.StatusRequestEntityTooLarge, jsonrpc.CodeInvalidRequest,
-			fmt.Sprintf("the message is longer than %d bytes", s.cfg.MaxBodyBytes)}
+		return nil, &refusal{status: http.StatusRequestEntityTooLarge, code: jsonrpc.CodeInvalidRequest,
+			message: fmt.Sprintf("the message is longer than %d bytes", s.cfg.MaxBodyBytes)}
 	case tooDeep(body):
-		return nil, &refusal{http.StatusBadRequest, jsonrpc.CodeInvalidRequest,
-			fmt.Sprintf("the message nests deeper than %d levels", maxDepth)}
+		return nil, &refusal{status: http.StatusBadRequest, code: jsonrpc.CodeInvalidRequest,
+			message: fmt.Sprintf("the message nests deeper than %d levels", maxDepth)}
 	case !json.Valid(body):
-		return nil, &refusal{http.StatusBadRequest, jsonrpc.CodeParseError, "the body is not valid JSON"}
+		return nil, &refusal{status: http.StatusBadRequest, code: jsonrpc.CodeParseError, message: "the body is not valid JSON"}
 	}
 	return body, nil
 }
@@ -289,21 +295,19 @@ func (n *refusal) write(w http.ResponseWriter) {
 	if n.status == http.StatusMethodNotAllowed {
 		w.Header().Set("Allow", "POST, GET, DELETE")
 	}
-	writeError(w, n.status, n.code, n.message)
-}
-
-func writeError(w http.ResponseWriter, status int, code int64, message string) {
 	type rpcError struct {
-		Code    int64  `json:"code"`
-		Message string `json:"message"`
+		Code    int64           `json:"code"`
+		Message string          `json:"message"`
+		Data    json.RawMessage `json:"data,omitempty"`
 	}
+	status := n.status
 	body, err := json.Marshal(struct {
-		Version string   `json:"jsonrpc"`
-		ID      any      `json:"id"`
-		Error   rpcError `json:"error"`
-	}{"2.0", nil, rpcError{code, message}})
+		Version string          `json:"jsonrpc"`
+		ID      json.RawMessage `json:"id"`
+		Error   rpcError        `json:"error"`
+	}{"2.0", n.id, rpcError{n.code, n.message, n.data}})
 	if err != nil {
-		status, body = http.StatusInternalServerError, nil // cannot happen: strings and numbers only
+		status, body = http.StatusInternalServerError, nil // cannot happen: the id was read from valid JSON
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)

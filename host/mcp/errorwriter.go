@@ -64,5 +64,5 @@ func (w *errorWriter) finish() {
 		code = jsonrpc.CodeMethodNotFound
 	}
 	w.Header().Del("X-Content-Type-Options")
-	writeError(w.ResponseWriter, w.status, code, text)
+	(&refusal{status: w.status, code: code, message: text}).write(w.ResponseWriter)
 }

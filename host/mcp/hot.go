@@ -236,7 +236,7 @@ func (c *hotCall) outcome(ctx context.Context) (*invoke.Answer, error) {
 // own errors for are the SDK's to word.
 func (s *Server) plainResult(c *hotCall) (*abi.Result, bool) {
 	switch {
-	case c.err != nil && protocolError(c.err) != nil:
+	case c.err != nil && protocolError(c.err, c.era.client.Protocol) != nil:
 		return nil, false
 	case c.err != nil:
 		return &abi.Result{IsError: true, Content: []abi.Content{abi.Text(s.fault(c.err, &c.request))}}, true

@@ -64,6 +64,8 @@ const (
 type Config struct {
 	// Pipeline is required.
 	Pipeline Pipeline
+	// Tasks makes calls of long tools tasks; without it the extension is not offered.
+	Tasks Tasks
 	// Name and Version are what the server calls itself. Name is "gantry" where empty.
 	Name, Version string
 	// Instructions are shown to models by clients that do so.

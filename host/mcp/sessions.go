@@ -80,14 +80,14 @@ func (s *sessions) enter(r *http.Request, p *host.Principal) (*session, *refusal
 	defer s.mu.Unlock()
 	if id == "" {
 		if len(s.byID) >= s.max {
-			return nil, &refusal{http.StatusServiceUnavailable, jsonrpc.CodeInternalError,
-				fmt.Sprintf("the host has %d open sessions, its limit; try again later", s.max)}
+			return nil, &refusal{status: http.StatusServiceUnavailable, code: jsonrpc.CodeInternalError,
+				message: fmt.Sprintf("the host has %d open sessions, its limit; try again later", s.max)}
 		}
 		return nil, nil
 	}
 	n := s.byID[id]
 	if n == nil || !n.belongsTo(p) {
-		return nil, &refusal{http.StatusNotFound, jsonrpc.CodeInvalidRequest, "session not found; send initialize to start a new one"}
+		return nil, &refusal{status: http.StatusNotFound, code: jsonrpc.CodeInvalidRequest, message: "session not found; send initialize to start a new one"}
 	}
 	s.touch(n)
 	if r.Method != http.MethodPost {

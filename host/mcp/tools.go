@@ -126,7 +126,7 @@ func (s *Server) callUnlisted(ctx context.Context, req *sdk.CallToolRequest) (sd
 
 // failed turns an error of the pipeline into what the protocol says it is.
 func (s *Server) failed(err error, call *invoke.Request) (*sdk.CallToolResult, error) {
-	if own := protocolError(err); own != nil {
+	if own := protocolError(err, call.Client.Protocol); own != nil {
 		return nil, own
 	}
 	return &sdk.CallToolResult{IsError: true, Content: []sdk.Content{&sdk.TextContent{Text: s.fault(err, call)}}}, nil
@@ -143,11 +143,15 @@ func (s *Server) fault(err error, call *invoke.Request) string {
 
 // protocolError is what the protocol itself says of err; nil where err is a result for the model to
 // read: a fault of the tool, of its arguments or of the host.
-func protocolError(err error) *jsonrpc.Error {
+func protocolError(err error, version string) *jsonrpc.Error {
 	var own *jsonrpc.Error
 	switch {
 	case errors.As(err, &own):
 		return own
+	case version >= firstModern && unconfirmable(err):
+		out := host.Outward(err)
+		return &jsonrpc.Error{Code: sdk.CodeMissingRequiredClientCapabilities, Message: out.Message,
+			Data: withRequired(out, map[string]any{abi.ClientElicitation: struct{}{}})}
 	case unknownTool(err), badState(err):
 		out := host.Outward(err)
 		return &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: out.Message, Data: marshal(out)}
@@ -242,8 +246,17 @@ func capabilityError(missing []string) error {
 	return &jsonrpc.Error{
 		Code:    sdk.CodeMissingRequiredClientCapabilities,
 		Message: "the call needs a client that can do " + join(missing),
-		Data:    marshal(map[string]any{"requiredCapabilities": required}),
+		Data:    withRequired(nil, required),
 	}
+}
+
+// withRequired is the data of an error for a client that lacks capabilities: those, and what else
+// there is to say.
+func withRequired(e *abi.Error, required map[string]any) json.RawMessage {
+	return marshal(struct {
+		*abi.Error
+		Required map[string]any `json:"requiredCapabilities"`
+	}{e, required})
 }
 
 // marshal is for values that always have a JSON form.

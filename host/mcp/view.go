@@ -45,6 +45,7 @@ type offer struct {
 	plugin string
 	print  string // differs when the thing differs
 	plain  bool   // a tool that Hot can call
+	tool   *abi.Tool
 	add    func() // puts it into the SDK's server, also again
 }
 
@@ -67,7 +68,11 @@ func newView(s *Server, p *host.Principal) *view {
 		opts.UnsubscribeHandler = func(context.Context, *sdk.UnsubscribeRequest) error { return nil }
 		opts.CompletionHandler = v.complete
 	}
+	if v.hasTasks() {
+		opts.Capabilities.AddExtension(tasksExtension, map[string]any{})
+	}
 	v.server = sdk.NewServer(&sdk.Implementation{Name: s.cfg.Name, Version: s.cfg.Version}, opts)
+	v.offerTasks()
 	v.server.AddReceivingMiddleware(v.guard)
 	return v
 }
@@ -95,6 +100,10 @@ func (v *view) guard(next sdk.MethodHandler) sdk.MethodHandler {
 		if call, ok := req.(*sdk.CallToolRequest); ok && !v.lists(call.Params.Name) {
 			res, err = v.s.callUnlisted(ctx, call)
 			return completed(req, res), err
+		} else if ok {
+			if res, err := v.callAsTask(ctx, call); res != nil || err != nil {
+				return res, err
+			}
 		}
 		res, err = next(ctx, method, req)
 		if ss, ok := req.GetSession().(*sdk.ServerSession); ok && method == "logging/setLevel" {
@@ -102,6 +111,9 @@ func (v *view) guard(next sdk.MethodHandler) sdk.MethodHandler {
 		}
 		if list, ok := res.(*sdk.ListToolsResult); ok && list != nil {
 			v.show(list, modernRequest(req))
+		}
+		if hello, ok := res.(*sdk.InitializeResult); ok {
+			withoutTasks(hello)
 		}
 		return res, err
 	}
@@ -116,8 +128,11 @@ func (v *view) lists(tool string) bool {
 }
 
 // completeResult is a result that did not come by way of the SDK's own handler of tools/call, which
-// marks results for clients of the modern era.
-type completeResult struct{ *sdk.CallToolResult }
+// marks results for clients of the modern era: as "complete", or what else kind says.
+type completeResult struct {
+	*sdk.CallToolResult
+	kind string
+}
 
 // MarshalJSON is the result's, with its type at the end.
 func (r completeResult) MarshalJSON() ([]byte, error) {
@@ -125,12 +140,12 @@ func (r completeResult) MarshalJSON() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(bytes.TrimSuffix(data, []byte("}")), `,"resultType":"complete"}`...), nil
+	return append(bytes.TrimSuffix(data, []byte("}")), `,"resultType":"`+r.kind+`"}`...), nil
 }
 
 func completed(req sdk.Request, res sdk.Result) sdk.Result {
 	if r, ok := res.(*sdk.CallToolResult); ok && r != nil && modernRequest(req) {
-		return completeResult{r}
+		return completeResult{r, "complete"}
 	}
 	return res
 }
@@ -220,8 +235,8 @@ func (v *view) offerTools(refs []registry.ToolRef) offers {
 	out := make(offers, len(refs))
 	for _, ref := range refs {
 		t, needs := toolFor(ref), ref.Tool.Needs
-		plain := len(needs) == 0 && !bytes.Contains(ref.Tool.InputSchema, []byte("x-mcp-header"))
-		out[ref.Name] = offer{ref.Plugin.Name, fingerprint(t, needs), plain, func() {
+		plain := len(needs) == 0 && ref.Tool.Task == "" && !bytes.Contains(ref.Tool.InputSchema, []byte("x-mcp-header"))
+		out[ref.Name] = offer{ref.Plugin.Name, fingerprint(t, needs), plain, ref.Tool, func() {
 			v.server.AddTool(t, func(ctx context.Context, req *sdk.CallToolRequest) (*sdk.CallToolResult, error) {
 				return v.s.callTool(ctx, req, needs)
 			})
@@ -235,7 +250,7 @@ func (v *view) offerPrompts(refs []registry.PromptRef) offers {
 	out := make(offers, len(refs))
 	for _, ref := range refs {
 		p := promptFor(ref)
-		out[ref.Name] = offer{ref.Plugin.Name, fingerprint(p), false, func() { v.server.AddPrompt(p, v.s.getPrompt) }}
+		out[ref.Name] = offer{ref.Plugin.Name, fingerprint(p), false, nil, func() { v.server.AddPrompt(p, v.s.getPrompt) }}
 	}
 	return out
 }
@@ -245,7 +260,7 @@ func (v *view) offerResources(refs []registry.ResourceRef) offers {
 	for _, ref := range refs {
 		r := &sdk.Resource{URI: ref.Resource.URI, Name: ref.Resource.Name, Title: ref.Resource.Title,
 			Description: ref.Resource.Description, MIMEType: ref.Resource.MIMEType}
-		out[r.URI] = offer{ref.Plugin.Name, fingerprint(r), false, func() { v.server.AddResource(r, v.s.readResource) }}
+		out[r.URI] = offer{ref.Plugin.Name, fingerprint(r), false, nil, func() { v.server.AddResource(r, v.s.readResource) }}
 	}
 	return out
 }
@@ -255,7 +270,7 @@ func (v *view) offerTemplates(refs []registry.TemplateRef) offers {
 	for _, ref := range refs {
 		t := &sdk.ResourceTemplate{URITemplate: ref.Template.URITemplate, Name: ref.Template.Name, Title: ref.Template.Title,
 			Description: ref.Template.Description, MIMEType: ref.Template.MIMEType}
-		out[t.URITemplate] = offer{ref.Plugin.Name, fingerprint(t), false, func() { v.server.AddResourceTemplate(t, v.s.readResource) }}
+		out[t.URITemplate] = offer{ref.Plugin.Name, fingerprint(t), false, nil, func() { v.server.AddResourceTemplate(t, v.s.readResource) }}
 	}
 	return out
 }

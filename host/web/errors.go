@@ -36,7 +36,7 @@ func DefaultRow(code abi.Code) Row {
 		status = 422
 	case abi.CodeUnauthenticated:
 		status = 401
-	case abi.CodeBadCredential, abi.CodeForbidden:
+	case abi.CodeBadCredential, abi.CodeForbidden, abi.CodeConfirmation, abi.CodeDeclined:
 		status = 403
 	case abi.CodeNotFound, abi.CodeUnknownTool:
 		status = 404
