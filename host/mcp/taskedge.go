@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
@@ -27,29 +28,44 @@ func taskRefusal(r *http.Request, body []byte) *refusal {
 	var m struct {
 		ID     json.RawMessage
 		Method string
-		Params struct {
-			TaskID        string `json:"taskId"`
-			Notifications struct{ TaskIDs []string }
-			Meta          sdk.Meta `json:"_meta"`
-		}
+		Params json.RawMessage
 	}
 	if json.Unmarshal(body, &m) != nil || m.Method != method {
 		return nil // the SDK refuses it
 	}
-	no := &refusal{status: http.StatusBadRequest, id: m.ID}
-	switch name := r.Header.Get(headerName); {
-	case method == "subscriptions/listen":
-		if len(m.Params.Notifications.TaskIDs) == 0 || declaresTasks(m.Params.Meta) {
-			return nil
-		}
-		e := tasksNeeded()
-		no.code, no.message, no.data = e.Code, e.Message, e.Data
-	case method != "tasks/get" && method != "tasks/update" && method != "tasks/cancel", name == m.Params.TaskID && name != "":
-		return nil
-	case name == "":
-		no.code, no.message = sdk.CodeHeaderMismatch, fmt.Sprintf("the header %s is missing; %s needs it, with the taskId", headerName, method)
-	default:
-		no.code, no.message = sdk.CodeHeaderMismatch, fmt.Sprintf("the header %s says %q, params.taskId %q", headerName, clip(name), clip(m.Params.TaskID))
+	var e *jsonrpc.Error
+	switch method {
+	case "tasks/get", "tasks/update", "tasks/cancel":
+		e = checkTask(method, r.Header.Get(headerName), m.Params)
+	case "subscriptions/listen":
+		e = checkListen(m.Params)
 	}
-	return no
+	if e == nil {
+		return nil
+	}
+	return &refusal{status: http.StatusBadRequest, code: e.Code, message: e.Message, data: e.Data, id: m.ID}
+}
+
+func checkTask(method, name string, params json.RawMessage) *jsonrpc.Error {
+	var p taskParams
+	switch err := json.Unmarshal(params, &p); {
+	case len(params) > 0 && err != nil:
+		return &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: "params.taskId has to be a string, params.inputResponses an object"}
+	case name == "":
+		return &jsonrpc.Error{Code: sdk.CodeHeaderMismatch, Message: fmt.Sprintf("the header %s is missing; %s needs it, with the taskId", headerName, method)}
+	case name != p.TaskID:
+		return &jsonrpc.Error{Code: sdk.CodeHeaderMismatch, Message: fmt.Sprintf("the header %s says %q, params.taskId %q", headerName, clip(name), clip(p.TaskID))}
+	}
+	return nil
+}
+
+func checkListen(params json.RawMessage) *jsonrpc.Error {
+	var p struct {
+		Notifications struct{ TaskIDs []json.RawMessage }
+		Meta          sdk.Meta `json:"_meta"`
+	}
+	if json.Unmarshal(params, &p) != nil || len(p.Notifications.TaskIDs) == 0 || declaresTasks(p.Meta) {
+		return nil
+	}
+	return tasksNeeded()
 }

@@ -189,7 +189,7 @@ func (v *view) callAsTask(ctx context.Context, req *sdk.CallToolRequest) (sdk.Re
 		return nil, tasksNeeded()
 	case !declared:
 		return errorResult(host.Outward(host.Errorf("mcp.Call", abi.CodeClientCapability,
-			"the tool %s runs as a task only, which protocol %s has not", tool.Name, e.client.Protocol).
+			"%s runs only as a task, which protocol %s does not have", tool.Name, e.client.Protocol).
 			WithHint("use a client of protocol %s that declares %s, or start it over REST", firstModern, tasksExtension))), nil
 	}
 	if missing := lacking(e.client, tool.Needs); len(missing) > 0 {
