@@ -88,7 +88,7 @@ func metaTools(p *host.Principal) []*sdk.Tool {
 func (v *view) offerMeta(to offers) {
 	run := map[string]sdk.ToolHandler{callTool: v.callByName, searchTools: v.search}
 	for _, t := range metaTools(v.who) {
-		to[t.Name] = offer{"", fingerprint(t), false, func() { v.server.AddTool(t, run[t.Name]) }}
+		to[t.Name] = offer{"", fingerprint(t), false, nil, func() { v.server.AddTool(t, run[t.Name]) }}
 	}
 }
 

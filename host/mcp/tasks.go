@@ -175,9 +175,22 @@ func (v *view) toolNamed(name string) *abi.Tool {
 	return v.tools[name].tool
 }
 
+// meant is the tool that a call is for in the end, and its arguments.
+func (v *view) meant(p *sdk.CallToolParamsRaw) (name string, input json.RawMessage) {
+	var ask struct {
+		Name      string
+		Arguments json.RawMessage
+	}
+	if p.Name != callTool || readArguments(v.s.meta.call, p.Arguments, &ask) != nil {
+		return p.Name, p.Arguments
+	}
+	return ask.Name, ask.Arguments
+}
+
 // callAsTask answers a call that is to become a task; nil and no error for all others.
 func (v *view) callAsTask(ctx context.Context, req *sdk.CallToolRequest) (sdk.Result, error) {
-	tool := v.toolNamed(req.Params.Name)
+	name, input := v.meant(req.Params)
+	tool := v.toolNamed(name)
 	if tool == nil || tool.Task == "" || !v.hasTasks() {
 		return nil, nil
 	}
@@ -200,7 +213,7 @@ func (v *view) callAsTask(ctx context.Context, req *sdk.CallToolRequest) (sdk.Re
 		return nil, nil // its questions come before the task
 	}
 	return v.s.startTask(ctx, e, invoke.Request{
-		Tool: p.Name, Input: p.Arguments, Client: e.client, Surface: surface,
+		Tool: name, Input: input, Client: e.client, Surface: surface,
 		Answers: answersOf(p.InputResponses), State: p.RequestState,
 	})
 }
