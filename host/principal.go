@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // TenantID names a tenant: an organisation, [a-z0-9][a-z0-9_-]{0,62}.
@@ -81,6 +82,9 @@ type Principal struct {
 	Kind         Kind
 	Scopes       []Scope
 	CredentialID string
+	// ExpiresAt is when the credential ends by itself, zero where it does not. Whoever checks a
+	// credential has looked at it; it matters to what stays open for longer.
+	ExpiresAt time.Time
 	// MetaTools says that the lists of tools show the host's own alone (search_tools, call_tool). It is
 	// no limit of rights: what the scopes allow can be called.
 	MetaTools bool

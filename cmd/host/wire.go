@@ -248,5 +248,7 @@ func (a *app) openMCP(context.Context) error {
 	a.onClose("mcp", a.mcp.Close)
 	cancel := a.registry.Subscribe(func(registry.Change) { a.mcp.Refresh() })
 	a.onClose("changes", func(context.Context) error { cancel(); return nil })
+	deaf := a.keys.OnRevoked(a.mcp.EndCredential)
+	a.onClose("revocations", func(context.Context) error { deaf(); return nil })
 	return nil
 }

@@ -101,6 +101,8 @@ type Service struct {
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 	closed sync.Once
+
+	listeners listeners
 }
 
 // New makes a service and starts what keeps its cache true; Close ends it. A pepper that is not the
@@ -253,6 +255,7 @@ func (s *Service) Revoke(ctx context.Context, id string) error {
 		}
 		if err == nil {
 			s.log.Info("key revoked", "id", id, "tenant", rec.Tenant, "kind", rec.Kind)
+			s.listeners.tell(id)
 		}
 		return err
 	}
@@ -298,7 +301,7 @@ func (s *Service) save(ctx context.Context, id string, r record, expect uint64) 
 func (s *Service) follow(ctx context.Context, events <-chan store.Event) {
 	for {
 		for e := range events {
-			s.cache.forget(e.Key[len(e.Key)-1])
+			s.noteChange(e)
 		}
 		for {
 			if ctx.Err() != nil {
@@ -315,6 +318,7 @@ func (s *Service) follow(ctx context.Context, events <-chan store.Event) {
 			}
 		}
 		s.cache.clear()
+		s.tellAll(ctx)
 	}
 }
 

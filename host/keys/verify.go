@@ -66,7 +66,7 @@ func (s *Service) verifyCold(ctx context.Context, token string, digest [32]byte)
 	}
 	e := &entry{id: id, expires: rec.ExpiresAt, principal: &host.Principal{
 		Tenant: rec.Tenant, User: rec.User, Workspace: rec.Workspace, Kind: rec.Kind,
-		Scopes: rec.Scopes, CredentialID: id, MetaTools: rec.MetaTools}}
+		Scopes: rec.Scopes, CredentialID: id, ExpiresAt: rec.ExpiresAt, MetaTools: rec.MetaTools}}
 	s.cache.put(digest, e, gen, now)
 	return e.principal, nil
 }

@@ -60,6 +60,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p := host.PrincipalFrom(r.Context())
+	r, done := s.held(r, p)
+	defer done()
 	r = s.prepare(r, p, body)
 	out := newErrorWriter(w)
 	defer out.finish()

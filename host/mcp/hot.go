@@ -198,7 +198,7 @@ func (s *Server) run(ctx context.Context, c *hotCall) {
 			c.err = host.E("mcp", abi.CodeInternal, nil)
 		}
 		if c.session != nil {
-			s.sessions.end(c)
+			s.sessions.ended(c)
 		}
 		close(c.done)
 	}()

@@ -24,7 +24,7 @@ func (s *sessions) find(id []byte, p *host.Principal) *session {
 	return n
 }
 
-// begin notes a call of a session and counts it in; end has to follow where it is true. It is false
+// begin notes a call of a session and counts it in; ended has to follow where it is true. It is false
 // where the session has ended, or has a call under way by the same id.
 func (s *sessions) begin(c *hotCall) bool {
 	s.mu.Lock()
@@ -40,7 +40,7 @@ func (s *sessions) begin(c *hotCall) bool {
 	return true
 }
 
-func (s *sessions) end(c *hotCall) {
+func (s *sessions) ended(c *hotCall) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(c.session.calls, c.id)

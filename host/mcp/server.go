@@ -146,6 +146,7 @@ type Server struct {
 	cfg      Config
 	views    *views
 	sessions *sessions
+	holds    holds
 	modern   http.Handler
 	legacy   http.Handler
 	ctx      context.Context

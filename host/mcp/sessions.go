@@ -32,6 +32,7 @@ type sessions struct {
 	mu     sync.Mutex
 	byID   map[string]*session
 	owners map[string][]*session // the one unused for longest first
+	ending bool                  // nothing more may be added to closing
 }
 
 type session struct {
@@ -137,7 +138,7 @@ func (s *sessions) noting(w http.ResponseWriter, r *http.Request, p *host.Princi
 		return w
 	}
 	return &notingWriter{ResponseWriter: w, note: func(id string) {
-		s.add(&session{id: id, owner: owner(p), view: v})
+		s.add(&session{id: id, owner: owner(p), view: v, known: p})
 	}}
 }
 
@@ -152,9 +153,7 @@ func (s *sessions) add(n *session) {
 	if len(list) > s.perOwner {
 		oldest := list[0]
 		s.log.Info("a session was ended to make room for a newer one of the same owner", "limit", s.perOwner)
-		// Ending it waits for its calls; nobody here has to.
-		s.closing.Go(func() { oldest.view.endSession(oldest.id) })
-		s.remove(oldest.id)
+		s.end(oldest)
 	}
 }
 
@@ -171,7 +170,26 @@ func (s *sessions) expire(n *session) {
 	case rest > 0:
 		n.idle.Reset(rest)
 	default:
+		s.end(n)
+	}
+}
+
+// end forgets a session and ends it. That waits for its calls; nobody here has to. s.mu is held.
+func (s *sessions) end(n *session) {
+	if !s.ending {
 		s.closing.Go(func() { n.view.endSession(n.id) })
+	}
+	s.remove(n.id)
+}
+
+// endOf ends the sessions that were last used with the credential.
+func (s *sessions) endOf(credential string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, n := range s.byID {
+		if n.known != nil && n.known.CredentialID == credential {
+			s.end(n)
+		}
 	}
 }
 
@@ -199,8 +217,13 @@ func (s *sessions) SessionClosed(ctx context.Context, id string) error {
 	return s.MemoryEventStore.SessionClosed(ctx, id)
 }
 
-// wait returns when the sessions that were ended to make room are gone.
-func (s *sessions) wait() { s.closing.Wait() }
+// wait returns when the sessions that were ended here are gone. None is ended here after that.
+func (s *sessions) wait() {
+	s.mu.Lock()
+	s.ending = true
+	s.mu.Unlock()
+	s.closing.Wait()
+}
 
 // count is how many sessions there are.
 func (s *sessions) count() int {

@@ -150,11 +150,13 @@ func (vs *views) closeSessions() {
 	vs.done.Wait()
 }
 
-// callContext is ctx with the principal, ended also by the server's Close.
+// callContext is ctx with the principal, ended also by the server's Close and with the credential.
 func (s *Server) callContext(ctx context.Context, p *host.Principal) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(host.WithPrincipal(ctx, p))
 	stop := context.AfterFunc(s.ctx, cancel)
+	release := s.holds.add(p.CredentialID, cancel)
 	return ctx, func() {
+		release()
 		stop()
 		cancel()
 	}
