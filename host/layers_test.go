@@ -27,7 +27,7 @@ type layer struct {
 // and cmd/host joins them.
 var services = []string{
 	"host/keys", "host/kv", "host/files", "host/egress", "host/journal", "host/sandbox",
-	"host/extismrun",
+	"host/extismrun", "host/skills",
 }
 
 var words = []string{"abi", "host"}
@@ -53,7 +53,7 @@ var layers = append([]layer{
 		"nothing below the pipeline knows HTTP, nothing above it knows Wasm"},
 	{"host/mcp", []string{"abi", "host", "registry", "host/invoke", "host/schema"}, "the protocol over the pipeline"},
 	{"host/web", words, "the kit serves every surface, so it knows none"},
-	{"host/web/", []string{"abi", "host", "registry", "host/web", "host/invoke", "host/mcp", "host/keys", "host/journal"},
+	{"host/web/", []string{"abi", "host", "registry", "host/web", "host/invoke", "host/mcp", "host/keys", "host/journal", "host/skills"},
 		"a surface speaks for services, never for a runner"},
 	{"cmd/host", []string{"abi", "host", "pdk", "registry", "plugins"}, "the one page where everything is joined"},
 	{"bench", []string{"abi", "host", "pdk", "registry", "plugins"}, "measures any part"},
@@ -66,6 +66,9 @@ func serviceLayers() []layer {
 		out = append(out, layer{s, []string{"abi", "host", "host/store", s}, "a service stands alone on the store"})
 		if s == "host/sandbox" || s == "host/extismrun" {
 			out[len(out)-1].May = append(out[len(out)-1].May, "host/wasmbin", "host/meter", "host/fair")
+		}
+		if s == "host/skills" {
+			out[len(out)-1].May = append(out[len(out)-1].May, "host/yamlfile") // the head of a SKILL.md
 		}
 	}
 	return out

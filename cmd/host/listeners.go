@@ -19,6 +19,7 @@ import (
 	"github.com/gantryhost/gantry/host/web/infoapi"
 	"github.com/gantryhost/gantry/host/web/mcpapi"
 	"github.com/gantryhost/gantry/host/web/runapi"
+	"github.com/gantryhost/gantry/host/web/skillsapi"
 )
 
 // listeners are the doors of a serving host: the network's and the operator's.
@@ -109,6 +110,10 @@ func (a *app) surfaces() (*web.Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	skilled, err := skillsapi.New(a.skills)
+	if err != nil {
+		return nil, err
+	}
 	health, err := healthapi.New(healthapi.Config{Probes: a.probes()})
 	if err != nil {
 		return nil, err
@@ -117,7 +122,7 @@ func (a *app) surfaces() (*web.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range []web.Surface{health, info, rest, mcpapi.Surface(a.mcp)} {
+	for _, s := range []web.Surface{health, info, rest, skilled, mcpapi.Surface(a.mcp)} {
 		if err := server.Mount(s); err != nil {
 			return nil, err
 		}
@@ -155,7 +160,7 @@ func (a *app) stop(ctx context.Context) {
 // control is the operator's door onto this host.
 func (a *app) control() *http.Server {
 	return &http.Server{Handler: controlapi.Handler(controlapi.Config{
-		Keys: a.keys, Plugins: a.registry, Caller: a.pipeline,
+		Keys: a.keys, Plugins: a.registry, Caller: a.pipeline, Skills: a.skills,
 		Checks: a.checks, Info: a.info, Logger: a.log,
 	})}
 }

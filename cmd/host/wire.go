@@ -24,6 +24,7 @@ import (
 	"github.com/gantryhost/gantry/host/kv"
 	"github.com/gantryhost/gantry/host/mcp"
 	"github.com/gantryhost/gantry/host/sandbox"
+	"github.com/gantryhost/gantry/host/skills"
 	"github.com/gantryhost/gantry/host/store/badgerstore"
 	"github.com/gantryhost/gantry/plugins"
 	"github.com/gantryhost/gantry/registry"
@@ -47,6 +48,7 @@ type app struct {
 	registry *registry.Registry
 	journal  *journal.Journal
 	pipeline *invoke.Pipeline
+	skills   *skills.Service
 	mcp      *mcp.Server
 
 	// closers undo what was opened, last first.
@@ -69,7 +71,7 @@ func openApp(ctx context.Context, s *settings, dir *dataDir, log *slog.Logger) (
 		}
 	}()
 	for _, open := range []func(context.Context) error{
-		a.openStores, a.openServices, a.openPlugins, a.openPipeline, a.openMCP,
+		a.openStores, a.openServices, a.openPlugins, a.openPipeline, a.openSkills, a.openMCP,
 	} {
 		if err := open(ctx); err != nil {
 			return nil, err
@@ -242,6 +244,7 @@ func (a *app) openMCP(context.Context) error {
 	if a.mcp, err = mcp.New(mcp.Config{
 		Pipeline: a.pipeline, Tasks: a.pipeline, Name: a.s.ServerName, Version: version, Logger: a.log, AllowedOrigins: a.s.Origins,
 		NoHotPath: a.s.NoHotPath, PageSize: a.s.PageSize,
+		Documents: a.skills, Skills: skillMethods{a.skills},
 	}); err != nil {
 		return err
 	}

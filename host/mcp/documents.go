@@ -63,7 +63,7 @@ func promptResult(p *abi.PromptResult, e era) *sdk.GetPromptResult {
 
 // readResource reads a document at a fixed URI or of a template.
 func (s *Server) readResource(ctx context.Context, req *sdk.ReadResourceRequest) (*sdk.ReadResourceResult, error) {
-	doc, err := s.cfg.Pipeline.Read(ctx, req.Params.URI)
+	doc, err := s.read(ctx, req.Params.URI)
 	switch {
 	case host.CodeOf(err) == abi.CodeNotFound:
 		return nil, sdk.ResourceNotFoundError(req.Params.URI)
@@ -102,7 +102,7 @@ func (v *view) complete(ctx context.Context, req *sdk.CompleteRequest) (*sdk.Com
 	if req.Params.Context != nil {
 		ask.Known = req.Params.Context.Arguments
 	}
-	got, err := v.s.cfg.Pipeline.Complete(ctx, ask)
+	got, err := v.s.completer(ask)(ctx, ask)
 	if err != nil {
 		return nil, v.s.protocolError(err, "completion", ask.Argument)
 	}

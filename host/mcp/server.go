@@ -66,6 +66,11 @@ type Config struct {
 	Pipeline Pipeline
 	// Tasks makes calls of long tools tasks; without it the extension is not offered.
 	Tasks Tasks
+	// Documents are what the host itself offers beside the plugins' resources; nil for nothing.
+	Documents Documents
+	// Skills are served by the extension for skills (SEP-2640); nil leaves it out. Their documents are
+	// Documents'.
+	Skills Skills
 	// Name and Version are what the server calls itself. Name is "gantry" where empty.
 	Name, Version string
 	// Instructions are shown to models by clients that do so.

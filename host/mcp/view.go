@@ -71,8 +71,12 @@ func newView(s *Server, p *host.Principal) *view {
 	if v.hasTasks() {
 		opts.Capabilities.AddExtension(tasksExtension, map[string]any{})
 	}
+	withSkills := s.announceSkills(p, opts.Capabilities)
 	v.server = sdk.NewServer(&sdk.Implementation{Name: s.cfg.Name, Version: s.cfg.Version}, opts)
 	v.offerTasks()
+	if withSkills {
+		v.addSkillMethods()
+	}
 	v.server.AddReceivingMiddleware(v.guard)
 	return v
 }
@@ -176,8 +180,8 @@ func (v *view) fill() {
 	v.replace(&v.tools, v.offerTools(tools), v.server.RemoveTools)
 	v.notePlain()
 	v.replace(&v.prompts, v.offerPrompts(pipe.Prompts(ctx)), v.server.RemovePrompts)
-	v.replace(&v.resources, v.offerResources(pipe.Resources(ctx)), v.server.RemoveResources)
-	v.replace(&v.templates, v.offerTemplates(pipe.Templates(ctx)), v.server.RemoveResourceTemplates)
+	v.replace(&v.resources, v.offerResources(v.s.resources(ctx)), v.server.RemoveResources)
+	v.replace(&v.templates, v.offerTemplates(v.s.templates(ctx)), v.server.RemoveResourceTemplates)
 }
 
 // notePlain sets what callsPlainly reads; v.mu is held.

@@ -16,7 +16,7 @@ import (
 // decoder walks the file's nodes and the target's type together. The library's own decoding would
 // be shorter, but its errors name Go types instead of fields, and it expands nothing.
 type decoder struct {
-	lookup Lookup
+	lookup Lookup // nil where nothing is to be expanded
 }
 
 var (

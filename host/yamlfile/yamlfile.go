@@ -50,6 +50,16 @@ type Lookup func(name string) (value string, ok bool)
 // value's text. Errors are host.Errors with CodeInvalidArg, or CodeLimit for a file over MaxBytes.
 // Nothing is promised of *into after an error.
 func Decode(data []byte, into any, lookup Lookup) error {
+	if lookup == nil {
+		lookup = func(string) (string, bool) { return "", false }
+	}
+	return decode(data, into, lookup)
+}
+
+// DecodeVerbatim is Decode for files that are no settings: ${NAME} stays as it is written.
+func DecodeVerbatim(data []byte, into any) error { return decode(data, into, nil) }
+
+func decode(data []byte, into any, lookup Lookup) error {
 	target := reflect.ValueOf(into)
 	if target.Kind() != reflect.Pointer || target.IsNil() || target.Elem().Kind() != reflect.Struct {
 		return host.Errorf(op, abi.CodeInternal, "decode into a %T; it needs a pointer to a struct", into)
@@ -60,9 +70,6 @@ func Decode(data []byte, into any, lookup Lookup) error {
 	root, err := parse(data)
 	if err != nil || root == nil {
 		return err
-	}
-	if lookup == nil {
-		lookup = func(string) (string, bool) { return "", false }
 	}
 	d := decoder{lookup: lookup}
 	return d.value(root, target.Elem(), nil)
@@ -121,6 +128,9 @@ var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // expand replaces the variables of one value and tells whether there were any.
 func (d *decoder) expand(n *yaml.Node, a at) (string, bool, error) {
+	if d.lookup == nil {
+		return n.Value, false, nil
+	}
 	rest, found := n.Value, false
 	var out strings.Builder
 	for {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"sync"
 	"time"
@@ -48,6 +49,7 @@ type Config struct {
 	Keys    Keys
 	Plugins Plugins
 	Caller  Caller
+	Skills  Skills
 	// Checks runs doctor's checks.
 	Checks func(ctx context.Context) []Check
 	Info   func() Info
@@ -58,7 +60,7 @@ type Config struct {
 func Handler(c Config) http.Handler {
 	d := &door{c}
 	mux := http.NewServeMux()
-	for pattern, fn := range map[string]func(http.ResponseWriter, *http.Request) error{
+	routes := map[string]func(http.ResponseWriter, *http.Request) error{
 		"GET /v1/info":                     d.info,
 		"POST /v1/tokens":                  d.createToken,
 		"GET /v1/tokens":                   d.listTokens,
@@ -70,7 +72,9 @@ func Handler(c Config) http.Handler {
 		"POST /v1/plugins/{name}/rollback": d.rollback,
 		"GET /v1/doctor":                   d.doctor,
 		"POST /v1/call":                    d.call,
-	} {
+	}
+	maps.Copy(routes, d.skillRoutes())
+	for pattern, fn := range routes {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			if err := fn(w, r); err != nil {
 				d.fail(w, r, err)
