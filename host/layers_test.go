@@ -27,6 +27,7 @@ type layer struct {
 // and cmd/host joins them.
 var services = []string{
 	"host/keys", "host/kv", "host/files", "host/egress", "host/journal", "host/sandbox",
+	"host/metrics", "host/quota",
 	"host/extismrun", "host/skills",
 }
 
@@ -93,6 +94,7 @@ var homes = []struct {
 	{"github.com/yosida95/uritemplate", []string{"host/invoke"}},
 	{"github.com/fsnotify/fsnotify", []string{"registry"}},
 	{"gopkg.in/yaml.v3", []string{"host/yamlfile"}},
+	{"github.com/prometheus/client_golang", []string{"host/metrics"}},
 	{"github.com/spf13/cobra", []string{"cmd/host"}},
 	{"golang.org/x/net", []string{"host/egress"}},
 }

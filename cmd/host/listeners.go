@@ -18,17 +18,20 @@ import (
 	"github.com/gantryhost/gantry/host/web/healthapi"
 	"github.com/gantryhost/gantry/host/web/infoapi"
 	"github.com/gantryhost/gantry/host/web/mcpapi"
+	"github.com/gantryhost/gantry/host/web/metricsapi"
 	"github.com/gantryhost/gantry/host/web/runapi"
 	"github.com/gantryhost/gantry/host/web/skillsapi"
 )
 
 // listeners are the doors of a serving host: the network's and the operator's.
 type listeners struct {
-	web    *web.Server
-	door   *http.Server
-	socket string
-	cancel context.CancelFunc
-	wg     sync.WaitGroup
+	web  *web.Server
+	door *http.Server
+	// metrics is nil where they have no address of their own.
+	metrics *http.Server
+	socket  string
+	cancel  context.CancelFunc
+	wg      sync.WaitGroup
 }
 
 // start opens the doors. What it returns gets one error when the network's ends by itself.
@@ -47,6 +50,11 @@ func (a *app) start(listener net.Listener) (<-chan error, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	n := &listeners{web: server, door: a.control(), socket: socket, cancel: cancel}
+	if err := a.openMetricsDoor(n); err != nil {
+		cancel()
+		_ = local.Close()
+		return nil, err
+	}
 	a.net = n
 	ended := make(chan error, 1)
 	n.wg.Go(func() {
@@ -122,7 +130,11 @@ func (a *app) surfaces() (*web.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range []web.Surface{health, info, rest, skilled, mcpapi.Surface(a.mcp)} {
+	numbers, err := metricsapi.New(a.metrics)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range []web.Surface{health, info, rest, skilled, mcpapi.Surface(a.mcp), numbers} {
 		if err := server.Mount(s); err != nil {
 			return nil, err
 		}
@@ -153,6 +165,9 @@ func (a *app) stop(ctx context.Context) {
 		a.log.Warn("connections were cut off", "err", err)
 	}
 	_ = a.net.door.Close()
+	if a.net.metrics != nil {
+		_ = a.net.metrics.Close()
+	}
 	a.net.cancel()
 	a.net.wg.Wait()
 }

@@ -48,6 +48,8 @@ type settings struct {
 	Quickstart bool
 	NoHotPath  bool
 
+	limitSettings
+
 	// what a module may be; see docs/limits.md
 	MaxModule, MaxBody         byteSize
 	MaxFunctions, MaxLocals    int
@@ -79,6 +81,7 @@ func (s *settings) bindServe(f *pflag.FlagSet) {
 	f.StringVar(&s.PublicURL, "public-url", "", "`URL` that clients reach this host by, such as https://api.example.com (default: from --listen)")
 	f.StringVar(&s.ServerName, "server-name", defaultServerName, "`name` of this host in MCP and in snippets for clients")
 	f.IntVar(&s.PageSize, "page-size", 1000, "most tools on a page of MCP's tools/list; not every client asks for a second page")
+	s.bindLimits(f)
 	f.StringSliceVar(&s.Origins, "origins", nil, "`origins` of web pages that may call, such as https://app.example.com (loopback always may)")
 	f.StringSliceVar(&s.Hosts, "hosts", nil, "`names` this host is reached by, checked against the Host header (any, unless on loopback)")
 	f.BoolVar(&s.AccessLog, "access-log", false, "log every request")

@@ -23,6 +23,7 @@ import (
 	"github.com/gantryhost/gantry/host/keys"
 	"github.com/gantryhost/gantry/host/kv"
 	"github.com/gantryhost/gantry/host/mcp"
+	"github.com/gantryhost/gantry/host/metrics"
 	"github.com/gantryhost/gantry/host/sandbox"
 	"github.com/gantryhost/gantry/host/skills"
 	"github.com/gantryhost/gantry/host/store/badgerstore"
@@ -47,6 +48,7 @@ type app struct {
 	extism   *extismrun.Engine
 	registry *registry.Registry
 	journal  *journal.Journal
+	metrics  *metrics.Metrics
 	pipeline *invoke.Pipeline
 	skills   *skills.Service
 	mcp      *mcp.Server
@@ -131,7 +133,8 @@ func (a *app) openServices(context.Context) error {
 		return err
 	}
 	a.onClose("journal", a.journal.Close)
-	return nil
+	a.metrics, err = metrics.New(metrics.Config{Version: version, Families: a.families()})
+	return err
 }
 
 // extismShare is the part of the plugins' memory that those built with Extism's kits may hold: the
@@ -226,7 +229,7 @@ func (a *app) openPipeline(context.Context) error {
 		Catalog: a.registry,
 		Ops:     ops,
 		Runs:    a.runs,
-		Journal: a.journal,
+		Journal: hearers{a.journal, a.metrics},
 		SealKey: seal,
 		Logger:  a.log,
 		Limits:  host.Limits{Wall: a.s.CallLimit},

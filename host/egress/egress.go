@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gantryhost/gantry/abi"
@@ -65,6 +66,8 @@ type Config struct {
 type Service struct {
 	cfg Config
 
+	requests, received atomic.Int64
+
 	mu     sync.Mutex
 	closed bool
 	pools  pools
@@ -102,6 +105,18 @@ func New(cfg Config) (*Service, error) {
 // response ends with the context of the fetch that opened it.
 func (s *Service) Ops() host.Ops {
 	return host.Ops{abi.OpFetch: s.fetch, abi.OpFetchNext: s.fetchNext}
+}
+
+// Stats is what the service has done since New.
+type Stats struct {
+	// Requests are HTTP requests that were permitted, redirects included, Received the bytes of the answers' bodies, after
+	// decompression.
+	Requests, Received int64
+}
+
+// Stats counts.
+func (s *Service) Stats() Stats {
+	return Stats{Requests: s.requests.Load(), Received: s.received.Load()}
 }
 
 // Close ends open streams and idle connections; requests after it fail with CodeUnavailable. A

@@ -134,6 +134,7 @@ func (x *exchange) send(hop int) (*http.Response, error) {
 	if err != nil {
 		return nil, host.Errorf(opFetch, abi.CodeInvalidArg, "fetch: the request cannot be built for %s", x.to.host)
 	}
+	x.s.requests.Add(1)
 	if len(x.body) == 0 {
 		req.Body, req.GetBody = http.NoBody, nil
 	}

@@ -203,6 +203,7 @@ func (m *meter) room() int64 {
 }
 
 func (m *meter) take(n int64) error {
+	m.x.s.received.Add(n)
 	m.c.mu.Lock()
 	defer m.c.mu.Unlock()
 	if m.left >= 0 && n > m.left {

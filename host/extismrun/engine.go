@@ -54,6 +54,9 @@ type Engine struct {
 	mu     sync.Mutex
 	closed bool
 	guests map[*guest]struct{}
+	// waits and waited are those of guests that are closed.
+	waits  int64
+	waited time.Duration
 
 	stop    chan struct{}
 	workers sync.WaitGroup
@@ -100,10 +103,49 @@ func (e *Engine) adopt(g *guest) error {
 	return nil
 }
 
+// forget takes a guest out; how its calls waited stays in the totals.
 func (e *Engine) forget(g *guest) {
 	e.mu.Lock()
+	if _, there := e.guests[g]; there {
+		slots := g.pool.slots.Stats()
+		e.waits, e.waited = e.waits+slots.Waits, e.waited+slots.Waited
+	}
 	delete(e.guests, g)
 	e.mu.Unlock()
+}
+
+// Stats is what an engine holds at one moment.
+type Stats struct {
+	// MemoryBytes is the linear memory of all instances, MemoryBudget what it may be.
+	MemoryBytes, MemoryBudget int64
+	// Plugins has one entry for each loaded guest, in no order; two generations of a plugin are two.
+	Plugins []PluginStats
+	// Waits are the calls that had to wait for their turn since New, Waited how long all of them did.
+	Waits  int64
+	Waited time.Duration
+}
+
+// PluginStats is what one guest holds.
+type PluginStats struct {
+	Name string
+	// Instances is how many are alive, Idle how many of them wait for a call; Waiting are calls that
+	// wait for their turn.
+	Instances, Idle, Waiting int
+}
+
+// Stats counts. The numbers of different guests are not of exactly the same moment.
+func (e *Engine) Stats() Stats {
+	s := Stats{MemoryBytes: e.budget.used.Load(), MemoryBudget: e.budget.limit}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s.Waits, s.Waited = e.waits, e.waited
+	for g := range e.guests {
+		idle, busy := g.pool.count()
+		slots := g.pool.slots.Stats()
+		s.Waits, s.Waited = s.Waits+slots.Waits, s.Waited+slots.Waited
+		s.Plugins = append(s.Plugins, PluginStats{Name: g.name, Instances: idle + busy, Idle: idle, Waiting: slots.Waiting})
+	}
+	return s
 }
 
 func (e *Engine) all() []*guest {

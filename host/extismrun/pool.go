@@ -80,6 +80,12 @@ func (p *pool) pick(tenant host.TenantID) (in, surplus *instance, err error) {
 	return nil, surplus, nil
 }
 
+func (p *pool) count() (idle, busy int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.idle), p.busy
+}
+
 // leave counts a call out; its instance becomes idle where there is one. It is false where the pool
 // is closed and does not take it.
 func (p *pool) leave(in *instance) bool {

@@ -65,6 +65,8 @@ type call struct {
 	sink    Sink
 	limits  host.Limits
 	started time.Time
+	// kind is what is called where it is no tool; see journal.Entry.
+	kind string
 
 	// cleared is what a run was cleared for when it was accepted, and set here for other calls; kept
 	// says that the state of a question stays in the host, since a run's answers come to it there.
@@ -228,7 +230,7 @@ func (c *call) record(err error) {
 	}
 	c.p.cfg.Journal.Record(journal.Entry{
 		Time: c.started, Tenant: who.Tenant, User: who.User, Workspace: who.Workspace, Credential: who.CredentialID,
-		Surface: r.Surface, Plugin: c.info.Plugin, Tool: clip(c.info.Tool), CallID: c.info.CallID,
+		Surface: r.Surface, Plugin: c.info.Plugin, Tool: clip(c.info.Tool), Kind: c.kind, CallID: c.info.CallID,
 		RequestID: r.RequestID, SessionID: clipTo(r.SessionID, maxID), Depth: c.info.Depth, Code: code,
 		WallMicros: wall.Microseconds(), Fuel: c.usage.Fuel, PeakBytes: c.usage.PeakBytes, Ops: c.usage.Ops,
 		BytesIn: len(r.Input), BytesOut: c.out,

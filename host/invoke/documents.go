@@ -242,6 +242,9 @@ type ask struct {
 	what string
 }
 
+// kindOf is what an entry of the pipeline calls, as the journal has it.
+func kindOf(op string) string { return strings.ToLower(strings.TrimPrefix(op, "invoke.")) }
+
 // ask is the pipeline for everything but tools. Find resolves r and may complete its Input; it is
 // called again when the plugin it found is replaced before the call could hold it.
 func (p *Pipeline) ask(ctx context.Context, op string, r *Request, find func(*host.Principal) (*ask, error)) (c *call, out host.Output, err error) {
@@ -254,7 +257,7 @@ func (p *Pipeline) ask(ctx context.Context, op string, r *Request, find func(*ho
 		r.Surface = "mcp"
 	}
 	c = p.newCall(who, r, nil)
-	c.info.CallID = newCallID()
+	c.info.CallID, c.kind = newCallID(), kindOf(op)
 	defer func() { c.record(err) }()
 	gate := p.gates.of(who.Tenant)
 	if err := p.gates.enter(ctx, gate, false); err != nil {

@@ -143,3 +143,24 @@ func TestPromptsResourcesAndTemplatesAreListed(t *testing.T) {
 		t.Error("a caller without the scopes sees something")
 	}
 }
+
+func TestTheJournalTellsDocumentsFromTools(t *testing.T) {
+	h := start(t, nil, library())
+	ctx := as("acme", "ann", host.ScopeReadTools, host.ScopeReadData)
+	if _, _, err := h.Prompt(ctx, invoke.Request{Tool: "lib_greet", Input: json.RawMessage(`{"name":"Ann"}`)}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Read(ctx, "lib://fixed"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Complete(ctx, &abi.CompleteRequest{Prompt: "lib_greet"}); err != nil {
+		t.Fatal(err)
+	}
+	var kinds []string
+	for _, e := range h.journal.all {
+		kinds = append(kinds, e.Kind)
+	}
+	if got := strings.Join(kinds, " "); got != "prompt read complete" {
+		t.Errorf("got %q", got)
+	}
+}

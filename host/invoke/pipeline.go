@@ -184,6 +184,15 @@ func (p *Pipeline) enter(op string) error {
 	return host.Errorf(op, abi.CodeUnavailable, "the host is stopping; try again in a moment")
 }
 
+// Stats is what a pipeline has under way at one moment.
+type Stats struct {
+	// Active are calls and runs, waiting ones included; Runs are the runs among them.
+	Active, Runs int
+}
+
+// Stats counts.
+func (p *Pipeline) Stats() Stats { return Stats{Active: int(p.active.Load()), Runs: p.runs.count()} }
+
 func (p *Pipeline) leave() {
 	if p.active.Add(-1) == 0 && p.draining.Load() {
 		select {

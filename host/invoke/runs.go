@@ -59,6 +59,12 @@ func (rs *runs) remove(t host.TenantID, r *run) {
 	}
 }
 
+func (rs *runs) count() int {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	return len(rs.live)
+}
+
 // choose lists the runs under way that take chooses.
 func (rs *runs) choose(take func(runID, *run) bool) []*run {
 	rs.mu.Lock()

@@ -31,9 +31,11 @@ type Entry struct {
 	// Credential is the id of the credential, never the secret.
 	Credential string `json:"credential,omitempty"`
 	// Surface is where the call came in: "mcp", "rest", "cli", "tool".
-	Surface   string `json:"surface,omitempty"`
-	Plugin    string `json:"plugin,omitempty"`
-	Tool      string `json:"tool"`
+	Surface string `json:"surface,omitempty"`
+	Plugin  string `json:"plugin,omitempty"`
+	Tool    string `json:"tool"`
+	// Kind is "prompt", "read" or "complete" where Tool names such a thing and no tool.
+	Kind      string `json:"kind,omitempty"`
 	CallID    string `json:"call_id"`
 	RequestID string `json:"request_id,omitempty"`
 	SessionID string `json:"session_id,omitempty"`

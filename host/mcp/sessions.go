@@ -225,6 +225,9 @@ func (s *sessions) wait() {
 	s.closing.Wait()
 }
 
+// Sessions is how many sessions are open.
+func (s *Server) Sessions() int { return s.sessions.count() }
+
 // count is how many sessions there are.
 func (s *sessions) count() int {
 	s.mu.Lock()

@@ -70,12 +70,15 @@ func (c *code) compile(run *compilation) {
 	e := c.engine
 	start := time.Now()
 	compiled, st, err := c.build()
+	took := time.Since(start)
 	if err == nil {
-		e.log.Debug("compiled", "module", c.key, "took", time.Since(start))
+		e.log.Debug("compiled", "module", c.key, "took", took)
 	} else {
 		run.err = err
 	}
 	e.mu.Lock()
+	e.past.Compiles++
+	e.past.Compiling += took
 	if err == nil {
 		c.compiled, c.state, c.wasm = compiled, st, nil
 	}

@@ -67,6 +67,8 @@ type Engine struct {
 	closed bool
 	guests map[*guest]struct{}
 	codes  map[string]*code
+	// past is what guests did that are closed.
+	past Totals
 
 	// life ends with Close, by end.
 	life    context.Context
@@ -266,39 +268,15 @@ func (e *Engine) adopt(a *Artifact) (*guest, error) {
 	return g, nil
 }
 
+// forget takes a guest out; what it has done stays in the totals.
 func (e *Engine) forget(g *guest) {
 	e.mu.Lock()
+	if _, there := e.guests[g]; there {
+		st := g.stats()
+		e.past.add(&st)
+	}
 	delete(e.guests, g)
 	e.mu.Unlock()
-}
-
-// Stats is what an engine holds at one moment.
-type Stats struct {
-	// MemoryBytes is the linear memory of all instances.
-	MemoryBytes int64
-	// Plugins has one entry for each loaded guest, in no order; two generations of a plugin are two.
-	Plugins []PluginStats
-}
-
-// PluginStats is what one guest holds, and what it has done since Load.
-type PluginStats struct {
-	Name, Digest string
-	// Instances is how many are alive, Idle how many of them wait for a call.
-	Instances, Idle int
-	Calls, Traps    int64
-	// Fuel is what all calls used, failed ones included.
-	Fuel uint64
-	// ResetBytes is what resets have copied, Mismatches how many of those that were compared differed.
-	ResetBytes, Mismatches int64
-}
-
-// Stats counts. The numbers of different guests are not of exactly the same moment.
-func (e *Engine) Stats() Stats {
-	s := Stats{MemoryBytes: e.budget.used.Load()}
-	for _, g := range e.all() {
-		s.Plugins = append(s.Plugins, g.stats())
-	}
-	return s
 }
 
 func (e *Engine) all() []*guest {

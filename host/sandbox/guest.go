@@ -34,7 +34,7 @@ type guest struct {
 
 	calls, traps atomic.Int64
 	fuel         atomic.Uint64
-	// resetBytes counts what resets have copied, resets those that verify looked at.
+	// resetBytes counts what resets have copied.
 	resetBytes, resets, mismatches atomic.Int64
 }
 
@@ -129,15 +129,6 @@ func (g *guest) Close(ctx context.Context) error {
 	g.code.release()
 	close(done)
 	return err
-}
-
-func (g *guest) stats() PluginStats {
-	live, idle := g.pool.count()
-	return PluginStats{
-		Name: g.name, Digest: g.digest, Instances: live, Idle: idle,
-		Calls: g.calls.Load(), Traps: g.traps.Load(), Fuel: g.fuel.Load(),
-		ResetBytes: g.resetBytes.Load(), Mismatches: g.mismatches.Load(),
-	}
 }
 
 func (g *guest) oldestIdle() (time.Time, bool) { return g.pool.oldestIdle() }

@@ -185,13 +185,13 @@ func (in *instance) clean() bool {
 	in.restoreGlobals()
 	in.fresh = true
 	in.guest.resetBytes.Add(int64(n))
-	return in.verify()
+	return in.verify(in.guest.resets.Add(1))
 }
 
 // verify compares one reset in Config.VerifyEvery whole with the image.
-func (in *instance) verify() bool {
+func (in *instance) verify(nth int64) bool {
 	every := in.guest.engine.cfg.VerifyEvery
-	if every == 0 || in.guest.resets.Add(1)%int64(every) != 0 {
+	if every == 0 || nth%int64(every) != 0 {
 		return true
 	}
 	now := make([]uint64, len(in.globals))

@@ -33,7 +33,7 @@ func Bridge(ctx context.Context, c *Ctx, h http.Handler) error {
 	req, err := bridgeRequest(ctx, c)
 	if err != nil {
 		cancel()
-		s.running.Done()
+		s.endStream()
 		return err
 	}
 	w := newBridgeWriter(s.cfg.Ping)
@@ -44,7 +44,7 @@ func Bridge(ctx context.Context, c *Ctx, h http.Handler) error {
 	}
 	id := c.requestID
 	go func() {
-		defer s.running.Done()
+		defer s.endStream()
 		w.finish(s.runBridged(w, req, id, h))
 	}()
 	resp := c.raw.Response()

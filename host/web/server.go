@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -35,6 +36,7 @@ type Server struct {
 	streams      context.Context
 	endStreams   context.CancelCauseFunc
 	running      sync.WaitGroup // goroutines of streams
+	open         atomic.Int64   // how many those are
 	gone         goneWatch
 	mu           sync.Mutex
 	listeners    []*guardedListener

@@ -78,7 +78,7 @@ func Stream(c *Ctx, o StreamOptions, f func(w *EventWriter) error) error {
 	w := &EventWriter{pipe: pw, every: o.Ping}
 	id := c.requestID
 	go func() {
-		defer s.running.Done()
+		defer s.endStream()
 		defer done()
 		defer end(nil)
 		defer stopWatch()
@@ -118,7 +118,34 @@ func (s *Server) admitStream() bool {
 		return false
 	}
 	s.running.Add(1)
+	s.open.Add(1)
 	return true
+}
+
+// endStream counts one out.
+func (s *Server) endStream() {
+	s.open.Add(-1)
+	s.running.Done()
+}
+
+// Stats is what a server holds at one moment.
+type Stats struct {
+	// Connections are open ones; Streams are answers under way that are streams or may become one.
+	Connections, Streams int
+}
+
+// Stats counts.
+func (s *Server) Stats() Stats {
+	s.mu.Lock()
+	listeners := s.listeners
+	s.mu.Unlock()
+	out := Stats{Streams: int(s.open.Load())}
+	for _, l := range listeners {
+		l.mu.Lock()
+		out.Connections += len(l.open)
+		l.mu.Unlock()
+	}
+	return out
 }
 
 func (s *Server) runStream(ctx context.Context, w *EventWriter, limit time.Duration, id string, f func(*EventWriter) error) {
