@@ -200,6 +200,7 @@ func (l loader) Load(ctx context.Context, art *registry.Artifact) (host.Guest, *
 	if extismrun.Detect(art.Wasm) {
 		return l.extism.Load(ctx, extismrun.Artifact{
 			Name: art.Name, Digest: art.Digest, Wasm: art.Wasm, Config: art.Settings.Config, Limits: art.Settings.Limits,
+			Isolation: art.Settings.Isolation,
 		})
 	}
 	return l.engine.Load(ctx, sandbox.Artifact{

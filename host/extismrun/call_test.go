@@ -16,6 +16,7 @@ import (
 
 	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
+	"github.com/gantryhost/gantry/host/meter"
 )
 
 // exports are those of testdata/src/guest.
@@ -26,7 +27,9 @@ var exports = []string{
 
 func loadGuest(t testing.TB, cfg Config, lim host.Limits, more string) *plugin {
 	t.Helper()
-	p, _ := load(t, newEngine(t, cfg), Artifact{Wasm: goGuest(t), Config: declare(more, exports...), Limits: lim})
+	p, _ := load(t, newEngine(t, cfg), Artifact{
+		Wasm: goGuest(t), Config: declare(more, exports...), Limits: lim, Isolation: host.IsolationTenant,
+	})
 	return p
 }
 
@@ -43,7 +46,7 @@ func TestCall(t *testing.T) {
 	})
 	t.Run("usage counts time and memory", func(t *testing.T) {
 		_, u, err := p.do(t.Context(), "echo", "x")
-		if err != nil || u.Wall <= 0 || u.PeakBytes < 1<<20 || u.Ops != 0 {
+		if err != nil || u.Wall <= 0 || u.Fuel == 0 || u.PeakBytes < 1<<20 || u.Ops != 0 {
 			t.Errorf("got %+v, %v", u, err)
 		}
 	})
@@ -212,6 +215,131 @@ func TestInstances(t *testing.T) {
 			p.text(t, "echo", strings.Repeat("x", 10_000))
 			q.text(t, "echo", strings.Repeat("x", 10_000))
 		}
+	})
+}
+
+func TestIsolation(t *testing.T) {
+	e := newEngine(t, Config{})
+	of := func(t *testing.T, i host.Isolation) func(tenant host.TenantID, tool, input string) string {
+		p, _ := load(t, e, Artifact{Wasm: goGuest(t), Config: declare("", exports...), Isolation: i})
+		return func(tenant host.TenantID, tool, input string) string {
+			t.Helper()
+			out, _, err := p.doAs(t.Context(), tenant, tool, input)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return string(out.Data)
+		}
+	}
+	t.Run("call, the default: every call meets a clean state", func(t *testing.T) {
+		for _, i := range []host.Isolation{"", host.IsolationCall} {
+			do := of(t, i)
+			for n := range 3 {
+				if got := do("acme", "count", ""); got != "1" {
+					t.Errorf("call %d: a global is %s, want 1", n, got)
+				}
+				if got := do("acme", "variable", "kept"); got != "" {
+					t.Errorf("call %d: a variable is %q", n, got)
+				}
+			}
+		}
+	})
+	t.Run("call: nothing is left of an instance after its call", func(t *testing.T) {
+		e := newEngine(t, Config{})
+		p, _ := load(t, e, Artifact{Wasm: goGuest(t), Config: declare("", exports...)})
+		p.text(t, "echo", "x")
+		if used := e.budget.used.Load(); used != 0 {
+			t.Errorf("%d bytes of memory are in use after a call", used)
+		}
+	})
+	t.Run("call: what describe left is not there for the first call", func(t *testing.T) {
+		p, _ := load(t, e, Artifact{Wasm: goGuest(t)})
+		out, _, err := p.do(t.Context(), "shout", map[string]string{"text": "hey"})
+		if err != nil || !strings.Contains(string(out.Data), "HEY") {
+			t.Errorf("got %s, %v", out.Data, err)
+		}
+		if live := p.pool.busy + len(p.pool.idle); live != 0 {
+			t.Errorf("%d instances are left", live)
+		}
+	})
+	t.Run("tenant: a call meets what calls of its tenant have left, and no others", func(t *testing.T) {
+		do := of(t, host.IsolationTenant)
+		for _, want := range []string{"1", "2", "3"} {
+			for _, tenant := range []host.TenantID{"acme", "globex"} {
+				if got := do(tenant, "count", ""); got != want {
+					t.Errorf("%s counts %s, want %s", tenant, got, want)
+				}
+			}
+		}
+	})
+	t.Run("shared: a call meets what any call has left", func(t *testing.T) {
+		do := of(t, host.IsolationShared)
+		do("acme", "variable", "acme's")
+		if got := do("globex", "variable", "globex's"); got != "acme's" {
+			t.Errorf("got %q, want acme's", got)
+		}
+	})
+	t.Run("an isolation that is none is refused", func(t *testing.T) {
+		_, _, err := e.Load(t.Context(), Artifact{Name: "plug", Wasm: goGuest(t), Config: declare("", "echo"), Isolation: "none"})
+		wantCode(t, err, abi.CodeInvalidArg, "isolation")
+	})
+}
+
+func TestFuel(t *testing.T) {
+	e := newEngine(t, Config{})
+	p, _ := load(t, e, Artifact{Wasm: sdkWasm(t, "count_vowels"), Config: declare("", "count_vowels")})
+	of := func(t *testing.T, input string) uint64 {
+		t.Helper()
+		_, u, err := p.do(t.Context(), "count_vowels", input)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u.Fuel
+	}
+	t.Run("is the same for the same input", func(t *testing.T) {
+		first := of(t, "hello world")
+		for range 5 {
+			if got := of(t, "hello world"); got != first || got == 0 {
+				t.Errorf("got %d, want %d", got, first)
+			}
+		}
+	})
+	t.Run("grows with the work, to the unit", func(t *testing.T) {
+		a, b, c := of(t, strings.Repeat("x", 1000)), of(t, strings.Repeat("x", 2000)), of(t, strings.Repeat("x", 3000))
+		if b <= a || b-a != c-b {
+			t.Errorf("1000, 2000 and 3000 letters take %d, %d and %d", a, b, c)
+		}
+	})
+	t.Run("is counted beyond one tick and in an instance that is used again", func(t *testing.T) {
+		q, _ := load(t, e, Artifact{Wasm: sdkWasm(t, "count_vowels"), Config: declare("", "count_vowels"), Isolation: host.IsolationTenant})
+		long := strings.Repeat("x", 500_000)
+		want := of(t, long)
+		if want < 3*meter.Interval {
+			t.Fatalf("%d units are too few to show anything", want)
+		}
+		// The plugin's allocator goes another way where it finds what a call has left.
+		for n, most := range []uint64{0, 1000, 1000} {
+			if _, u, err := q.do(t.Context(), "count_vowels", long); err != nil || u.Fuel < want || u.Fuel > want+most {
+				t.Errorf("call %d: got %d, %v, want %d", n, u.Fuel, err, want)
+			}
+		}
+	})
+	t.Run("is counted of a call that fails", func(t *testing.T) {
+		q := sharedGuest(t)
+		for _, tool := range []string{"report", "crash", "exit"} {
+			if _, u, err := q.do(t.Context(), tool, "x"); err == nil || u.Fuel == 0 {
+				t.Errorf("%s: got %d, %v", tool, u.Fuel, err)
+			}
+		}
+	})
+	t.Run("ends a call that has none left", func(t *testing.T) {
+		q := loadGuest(t, Config{}, host.Limits{Fuel: 3_000_000}, "")
+		_, u, err := q.do(t.Context(), "loop", "")
+		wantCode(t, err, abi.CodeLimit, "fuel")
+		if u.Fuel < 3_000_000 || u.Fuel > 3_000_100 {
+			t.Errorf("it had used %d", u.Fuel)
+		}
+		q.text(t, "echo", "and goes on")
 	})
 }
 

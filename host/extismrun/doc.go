@@ -35,12 +35,17 @@
 // error and single bytes are taken with their pointers checked. Random numbers and clocks are real. There are no
 // files and no environment.
 //
-// An instance serves one call at a time and one tenant for its life, and is thrown away after a
-// crash, a limit or an interruption. Within these bounds it keeps what the plugin keeps in it, such
-// as Extism's variables: unlike a native plugin, a call does not begin from a clean state. Two calls
-// of one tenant may meet different instances, so a variable is a cache and no memory.
+// As for a native plugin, every call begins from a clean state unless the settings say otherwise.
+// Here that is a new instance for every call, kernel and all: its start function and what Extism calls
+// initialisation run each time, and count as the call's time and fuel. Under isolation: tenant or
+// shared an instance serves one call after another and keeps what the plugin keeps in it, such as
+// Extism's variables; two calls may still meet different instances, so a variable is a cache and no
+// memory. An instance is thrown away after a crash, a limit or an interruption.
+//
+// Fuel is counted as for a native plugin, in the plugin's own code: what Extism's kernel does is not,
+// but each call of it is.
 //
 // It does not serve host functions of an application's own, several modules linked together, mounted
-// paths, or prompts and resources, and it does not count fuel. A call costs some hundred times that
-// of a native plugin.
+// paths, or prompts and resources. A call costs some hundred times that of a native plugin, and more
+// with an instance of its own.
 package extismrun

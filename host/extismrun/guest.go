@@ -3,6 +3,7 @@
 package extismrun
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 
 	extism "github.com/extism/go-sdk"
 	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/experimental"
 
 	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
@@ -36,16 +38,26 @@ type Artifact struct {
 	Config json.RawMessage
 	// Limits bound the calls; zero fields mean Config.Defaults.
 	Limits host.Limits
+	// Isolation is host.IsolationCall where empty.
+	Isolation host.Isolation
+}
+
+func (a *Artifact) check(set *settings) error {
+	if !a.Isolation.Valid() {
+		return host.Errorf(opLoad, abi.CodeInvalidArg, "isolation %.40q is not one of call, tenant, shared", a.Isolation)
+	}
+	return errors.Join(checkLimits(opLoad, a.Limits), set.checkHash(a.Digest))
 }
 
 // guest is one loaded module with its limits and its instances.
 type guest struct {
-	engine *Engine
-	name   string
-	set    *settings
-	limits host.Limits
-	forms  []form
-	pool   pool
+	engine    *Engine
+	name      string
+	set       *settings
+	limits    host.Limits
+	isolation host.Isolation
+	forms     []form
+	pool      pool
 
 	cache    wazero.CompilationCache
 	compiled *extism.CompiledPlugin
@@ -67,14 +79,17 @@ func (e *Engine) Load(ctx context.Context, a Artifact) (host.Guest, *abi.Manifes
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := errors.Join(checkLimits(opLoad, a.Limits), set.checkHash(a.Digest)); err != nil {
+	if err := a.check(set); err != nil {
 		return nil, nil, err
 	}
 	p, err := prepare(a.Wasm)
 	if err != nil {
 		return nil, nil, err
 	}
-	g := &guest{engine: e, name: a.Name, set: set, limits: fillLimits(a.Limits, e.cfg.Defaults)}
+	g := &guest{
+		engine: e, name: a.Name, set: set, limits: fillLimits(a.Limits, e.cfg.Defaults),
+		isolation: cmp.Or(a.Isolation, host.IsolationCall),
+	}
 	g.limits.Wall = set.wall(g.limits.Wall)
 	g.closing, g.interrupt = context.WithCancelCause(context.Background())
 	g.pool.init(g, min(g.limits.Concurrency, e.cfg.MaxInstances))
@@ -105,6 +120,7 @@ func (g *guest) compile(ctx context.Context, wasm []byte) (err error) {
 		}
 	}
 	most := g.set.varBytes()
+	ctx = experimental.WithFunctionListenerFactory(ctx, tickListener{})
 	g.compiled, err = extism.NewCompiledPlugin(ctx, extism.Manifest{
 		Wasm:   []extism.Wasm{extism.WasmData{Data: wasm, Name: "main"}},
 		Config: g.set.Config,
@@ -133,13 +149,14 @@ func (g *guest) manifest(ctx context.Context, p *prepared) (m *abi.Manifest, err
 	if err != nil {
 		return nil, err
 	}
-	defer func() { g.pool.release(in, err == nil && in.usable(nil)) }()
 	in.fresh = true
+	defer func() { g.pool.release(in, err == nil && in.usable(nil)) }()
 	if !ask {
 		return m, nil
 	}
+	in.fresh = g.isolation != host.IsolationCall
 	lim := g.limits
-	lim.Wall, lim.OutputBytes = g.engine.cfg.InitTimeout, abi.MaxManifestBytes
+	lim.Wall, lim.Fuel, lim.OutputBytes = g.engine.cfg.InitTimeout, 0, abi.MaxManifestBytes
 	r := &run{limits: lim}
 	if err := in.call(ctx, r, exportDescribe, nil); err != nil {
 		return nil, describeError(err)
@@ -165,6 +182,11 @@ func (g *guest) memoryLimit() int64 {
 	return g.limits.MemoryBytes
 }
 
+// shares tells whether a call of one tenant may find what calls of another, or of the same, have left.
+func (g *guest) shares(had, wants host.TenantID) bool {
+	return g.isolation == host.IsolationShared || g.isolation == host.IsolationTenant && had == wants
+}
+
 // Call implements host.Guest.
 func (g *guest) Call(ctx context.Context, c *host.GuestCall) (host.Output, host.Usage, error) {
 	lim := fillLimits(c.Limits, g.limits)
@@ -181,10 +203,13 @@ func (g *guest) Call(ctx context.Context, c *host.GuestCall) (host.Output, host.
 	if err != nil {
 		return host.Output{}, host.Usage{}, err
 	}
-	start := time.Now()
 	r := &run{border: c.Border, limits: lim}
 	err = in.call(ctx, r, f.export(), input)
-	usage := host.Usage{Wall: time.Since(start), PeakBytes: in.mem.used, Ops: r.ops}
+	usage := host.Usage{Wall: r.wall, Fuel: r.fuel, PeakBytes: in.mem.used, Ops: r.ops}
+	if g.isolation == host.IsolationCall {
+		usage.Wall += in.start.wall
+		usage.Fuel += in.start.fuel
+	}
 	if host.CodeOf(err) == abi.CodeTrap {
 		g.engine.log.Warn("plugin crashed", "plugin", g.name, "error", err, "cause", errors.Unwrap(err))
 	}

@@ -5,13 +5,11 @@ package extismrun
 import (
 	"bytes"
 	"context"
-	"runtime"
 
 	extism "github.com/extism/go-sdk"
 
 	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
-	"github.com/gantryhost/gantry/host/meter"
 )
 
 // maxMessageBytes bounds the text of an error that a plugin reports.
@@ -55,18 +53,7 @@ func hostFunctions() []extism.HostFunction {
 		hf.SetNamespace(ownModule)
 		out = append(out, hf)
 	}
-	one := []extism.ValueType{extism.ValueTypeI32}
-	hf := extism.NewHostFunctionWithStack(meter.ImportTick, tick, one, one)
-	hf.SetNamespace(meter.ImportModule)
-	return append(out, hf)
-}
-
-// tick is called by the plugin's code all the while it runs. Compiled code cannot be pre-empted, so
-// this is also where the collector and others get their turn.
-func tick(ctx context.Context, _ *extism.CurrentPlugin, stack []uint64) {
-	instanceOf(ctx).check()
-	runtime.Gosched()
-	stack[0] = extism.EncodeI32(meter.Interval)
+	return append(out, tickFunction())
 }
 
 // outputSet is output_set(offset, length). Extism takes what is not in its memory for an empty

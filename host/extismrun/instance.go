@@ -35,8 +35,11 @@ type instance struct {
 	idleSince time.Time
 	// ended says that the plugin closed itself.
 	ended bool
+	fuel  fuel
 
 	run *run
+	// start is the run that made the instance.
+	start run
 }
 
 // run is one run of an instance's code.
@@ -54,6 +57,10 @@ type run struct {
 	message  string
 	ops      int
 	lines    int
+
+	// What the run used, known when it is over.
+	wall time.Duration
+	fuel uint64
 }
 
 // errEnded is what a host function panics with to end a run; the reason is in run.fault, or the
@@ -79,9 +86,9 @@ func newInstance(ctx context.Context, g *guest) (*instance, error) {
 	in.stdout = stream{in: in, level: abi.LogInfo}
 	in.stderr = stream{in: in, level: abi.LogWarn}
 	lim := g.limits
-	lim.Wall = g.engine.cfg.InitTimeout
-	r := &run{limits: lim}
-	err := in.do(ctx, r, func(ctx context.Context) (err error) {
+	lim.Wall, lim.Fuel = g.engine.cfg.InitTimeout, 0
+	in.start.limits = lim
+	err := in.do(ctx, &in.start, func(ctx context.Context) (err error) {
 		// The SDK's host functions look for their plugin. While it starts there is none yet.
 		ctx = context.WithValue(ctx, extism.PluginCtxKey("plugin"), &extism.Plugin{})
 		ctx = experimental.WithMemoryAllocator(ctx, &in.mem)
@@ -140,8 +147,11 @@ func (in *instance) do(parent context.Context, r *run, f func(context.Context) e
 	r.ctx, in.run = ctx, r
 	in.mem.clear()
 	in.stdout.crash, in.stderr.crash = "", ""
+	in.fuel.begin(r.limits.Fuel)
+	began := time.Now()
 	err := in.shielded(ctx, f)
 	in.flush()
+	r.wall, r.fuel = time.Since(began), in.fuel.end()
 	err = in.verdict(err)
 	in.run = nil
 	return err

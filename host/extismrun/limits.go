@@ -10,7 +10,7 @@ import (
 	"github.com/gantryhost/gantry/host"
 )
 
-// checkLimits refuses negative limits, memory no module can have, and fuel, which is not counted here.
+// checkLimits refuses negative limits, and memory no module can have.
 func checkLimits(op string, l host.Limits) error {
 	for _, f := range []struct {
 		name  string
@@ -26,9 +26,6 @@ func checkLimits(op string, l host.Limits) error {
 	if l.MemoryBytes > 0 && l.MemoryBytes < pageBytes || l.MemoryBytes > 4<<30 {
 		return host.Errorf(op, abi.CodeInvalidArg, "limits: memory: %d bytes is not between 64 KiB and 4 GiB", l.MemoryBytes)
 	}
-	if l.Fuel > 0 {
-		return host.Errorf(op, abi.CodeInvalidArg, "limits: fuel: plugins built with Extism's kits are not metered by fuel; leave it out and bound their time with wall")
-	}
 	return nil
 }
 
@@ -36,6 +33,7 @@ func checkLimits(op string, l host.Limits) error {
 func fillLimits(l, d host.Limits) host.Limits {
 	return host.Limits{
 		Wall:        cmp.Or(l.Wall, d.Wall),
+		Fuel:        cmp.Or(l.Fuel, d.Fuel),
 		MemoryBytes: cmp.Or(l.MemoryBytes, d.MemoryBytes),
 		OutputBytes: cmp.Or(l.OutputBytes, d.OutputBytes),
 		InputBytes:  cmp.Or(l.InputBytes, d.InputBytes),

@@ -35,7 +35,8 @@ var scratch = sync.OnceValue(func() string {
 	return dir
 })
 
-// shared is the guest with every export declared and the default limits: most tests need no other.
+// shared is the guest with every export declared, the default limits, and instances that serve call
+// after call: most tests need no other.
 var shared = sync.OnceValues(func() (*plugin, error) {
 	wasm, err := guestWasm()
 	if err != nil {
@@ -45,7 +46,9 @@ var shared = sync.OnceValues(func() (*plugin, error) {
 	if err != nil {
 		return nil, err
 	}
-	g, m, err := e.Load(context.Background(), Artifact{Name: "plug", Digest: digest(wasm), Wasm: wasm, Config: declare("", exports...)})
+	g, m, err := e.Load(context.Background(), Artifact{
+		Name: "plug", Digest: digest(wasm), Wasm: wasm, Config: declare("", exports...), Isolation: host.IsolationTenant,
+	})
 	if err != nil {
 		return nil, errors.Join(err, e.Close(context.Background()))
 	}

@@ -14,8 +14,9 @@ import (
 )
 
 // pool hands a guest's instances to its calls: one call at a time each, and to the tenants by turns
-// where calls wait. A call takes a slot and then an instance: an idle one of its tenant, or a new one. There are never
-// more instances than slots: where all others are of other tenants, the longest idle one goes.
+// where calls wait. A call takes a slot and then an instance: an idle one that the isolation lets it
+// have, or a new one. There are never more instances than slots: where no idle one will do, the
+// longest idle one goes.
 type pool struct {
 	guest *guest
 	size  int
@@ -35,7 +36,8 @@ func (p *pool) init(g *guest, n int) {
 	p.done = make(chan struct{})
 }
 
-// acquire returns an instance that is fresh or has served this tenant only. The caller releases it.
+// acquire returns an instance that is fresh or that the isolation lets this tenant have. The caller
+// releases it.
 func (p *pool) acquire(ctx context.Context, tenant host.TenantID) (*instance, error) {
 	if err := p.slots.Acquire(ctx, tenant); err != nil {
 		return nil, host.E(opCall, host.CodeOf(err), err)
@@ -68,7 +70,7 @@ func (p *pool) pick(tenant host.TenantID) (in, surplus *instance, err error) {
 	}
 	p.busy++
 	for i, c := range slices.Backward(p.idle) {
-		if c.fresh || c.tenant == tenant {
+		if c.fresh || p.guest.shares(c.tenant, tenant) {
 			p.idle = slices.Delete(p.idle, i, i+1)
 			return c, nil, nil
 		}
@@ -100,10 +102,11 @@ func (p *pool) leave(in *instance) bool {
 	return true
 }
 
-// release gives an instance back, to be used again or, where keep is false, closed.
+// release gives an instance back, to be used again or closed: where keep is false, or where it has
+// served the one call that it may.
 func (p *pool) release(in *instance, keep bool) {
 	back := in
-	if !keep {
+	if !keep || !in.fresh && p.guest.isolation == host.IsolationCall {
 		back = nil
 	}
 	if !p.leave(back) {

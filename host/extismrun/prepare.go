@@ -91,6 +91,7 @@ func prepare(wasm []byte) (*prepared, error) {
 		p.minBytes = int64(m.Memories[0].Min) * pageBytes
 	}
 	p.wasm, _, err = meter.Rewrite(m, meter.Options{
+		Fuel:            true,
 		MaxTableEntries: maxTableEntries,
 		Settings:        wasmbin.Settings{Limits: wasmbin.Limits{Nesting: maxNesting}},
 	})
