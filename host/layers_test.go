@@ -29,6 +29,7 @@ var services = []string{
 	"host/keys", "host/kv", "host/files", "host/egress", "host/journal", "host/sandbox",
 	"host/metrics", "host/quota",
 	"host/extismrun", "host/skills",
+	"host/drive",
 }
 
 var words = []string{"abi", "host"}
@@ -96,7 +97,8 @@ var homes = []struct {
 	{"gopkg.in/yaml.v3", []string{"host/yamlfile"}},
 	{"github.com/prometheus/client_golang", []string{"host/metrics"}},
 	{"github.com/spf13/cobra", []string{"cmd/host"}},
-	{"golang.org/x/net", []string{"host/egress"}},
+	{"github.com/blevesearch", []string{"host/drive"}},
+	{"golang.org/x/net", []string{"host/egress", "host/drive"}},
 }
 
 type listed struct {

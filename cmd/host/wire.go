@@ -15,6 +15,7 @@ import (
 
 	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
+	"github.com/gantryhost/gantry/host/drive"
 	"github.com/gantryhost/gantry/host/egress"
 	"github.com/gantryhost/gantry/host/extismrun"
 	"github.com/gantryhost/gantry/host/files"
@@ -43,6 +44,7 @@ type app struct {
 	state    *badgerstore.Store
 	runs     *badgerstore.Store
 	keys     *keys.Service
+	drive    *drive.Service
 	egress   *egress.Service
 	engine   *sandbox.Engine
 	extism   *extismrun.Engine
@@ -128,6 +130,10 @@ func (a *app) openServices(context.Context) error {
 	if a.egress, err = egress.New(egress.Config{Logger: a.log, UserAgent: "Gantry/" + version}); err != nil {
 		return err
 	}
+	if a.drive, err = drive.New(drive.Config{Store: a.state, Dir: a.dir.join("drive"), Logger: a.log}); err != nil {
+		return err
+	}
+	a.onClose("drive", func(context.Context) error { return a.drive.Close() })
 	a.onClose("egress", func(context.Context) error { return a.egress.Close() })
 	if a.journal, err = journal.New(journal.Config{Store: a.runs, Logger: a.log}); err != nil {
 		return err
@@ -218,7 +224,7 @@ func (a *app) openPipeline(context.Context) error {
 		return err
 	}
 	ops := host.Ops{}
-	for _, service := range []host.Ops{a.egress.Ops(), kvs.Ops(), folders.Ops()} {
+	for _, service := range []host.Ops{a.egress.Ops(), kvs.Ops(), folders.Ops(), a.drive.Ops()} {
 		maps.Copy(ops, service)
 	}
 	// The seal of questions to clients is not the pepper of keys, but it may come from the same root.
