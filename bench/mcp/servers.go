@@ -25,6 +25,7 @@ const (
 	childAddr = "GANTRY_BENCH_ADDR"
 
 	oursModern   = "gantry MCP 2026-07-28, Go guest"
+	oursC        = "gantry MCP 2026-07-28, C guest"
 	oursSession  = "gantry MCP session, Go guest"
 	oursREST     = "gantry REST execute + stream"
 	sdkStateless = "SDK server stateless + JSON, native"
@@ -32,9 +33,14 @@ const (
 	bareFiber    = "bare Fiber + encoding/json, native"
 )
 
-func subjects(plugin string) []subject {
-	ours := func() (*server, error) { return startGantry(plugin) }
-	return []subject{
+// subjects are all that is measured. Without a C compiler there is no guest in C.
+func subjects() ([]subject, error) {
+	plugin, err := buildEcho()
+	if err != nil {
+		return nil, err
+	}
+	ours := func() (*server, error) { return startGantry(plugin, "echo") }
+	all := []subject{
 		{oursModern, ours, modern},
 		{oursSession, ours, session},
 		{oursREST, ours, rest},
@@ -42,13 +48,24 @@ func subjects(plugin string) []subject {
 		{sdkStateful, func() (*server, error) { return startChild("stateful") }, session},
 		{bareFiber, func() (*server, error) { return startChild("bare") }, bare},
 	}
+	if _, err := exec.LookPath("clang"); err != nil {
+		fmt.Fprintln(os.Stderr, "no clang: the guest in C is left out")
+		return all, nil
+	}
+	inC, err := buildC()
+	if err != nil {
+		return nil, err
+	}
+	return append(all, subject{oursC, func() (*server, error) { return startGantry(inC, "c_echo") }, modern}), nil
 }
 
 // server is a process under measurement.
 type server struct {
 	addr, path, key string
-	cmd             *exec.Cmd
-	dir             string
+	// tool is the echo's name there.
+	tool string
+	cmd  *exec.Cmd
+	dir  string
 }
 
 func (s *server) auth() []string {
@@ -105,7 +122,23 @@ func buildEcho() (string, error) {
 	return file, nil
 }
 
-func startGantry(plugin string) (*server, error) {
+// buildC compiles the example in C and returns its file.
+func buildC() (string, error) {
+	dir, err := os.MkdirTemp("", "gantry-bench")
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(dir, "c.wasm")
+	cmd := exec.Command("clang", "--target=wasm32", "-O2", "-mbulk-memory", "-nostdlib",
+		"-Wl,--no-entry,--stack-first,--strip-all", "-o", file, "examples/c/plugin.c")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building the example in C (it needs wasm-ld too): %w\n%s", err, out)
+	}
+	return file, nil
+}
+
+// startGantry serves one plugin, whose tool is the echo.
+func startGantry(plugin, tool string) (*server, error) {
 	dir, err := os.MkdirTemp("", "gantry-bench")
 	if err != nil {
 		return nil, err
@@ -122,7 +155,7 @@ func startGantry(plugin string) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(filepath.Join(data, "plugins", "echo.wasm"), wasm, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(data, "plugins", filepath.Base(plugin)), wasm, 0o600); err != nil {
 		return nil, err
 	}
 	key, err := exec.Command("bin/gantry", "token", "create", "--data", data).Output()
@@ -131,7 +164,7 @@ func startGantry(plugin string) (*server, error) {
 	}
 	cmd := exec.Command("bin/gantry", "serve", "--data", data, "--listen", addr, "--log-level", "error")
 	cmd.Stderr = os.Stderr
-	s := &server{addr: addr, path: "/mcp", key: strings.TrimSpace(string(key)), cmd: cmd, dir: dir}
+	s := &server{addr: addr, path: "/mcp", tool: tool, key: strings.TrimSpace(string(key)), cmd: cmd, dir: dir}
 	return s, s.begin()
 }
 
@@ -147,7 +180,7 @@ func startChild(mode string) (*server, error) {
 	cmd := exec.Command(self)
 	cmd.Env = append(os.Environ(), childMode+"="+mode, childAddr+"="+addr)
 	cmd.Stderr = os.Stderr
-	s := &server{addr: addr, path: "/mcp", cmd: cmd}
+	s := &server{addr: addr, path: "/mcp", tool: "echo", cmd: cmd}
 	return s, s.begin()
 }
 
