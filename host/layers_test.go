@@ -87,6 +87,7 @@ var homes = []struct {
 	{"github.com/tetratelabs/wazero", []string{"host/sandbox", "host/extismrun", "bench"}},
 	{"github.com/extism/go-sdk", []string{"host/extismrun", "bench"}},
 	{"github.com/gobwas/glob", []string{"host/extismrun"}},
+	{"github.com/klauspost/compress", []string{"host/journal"}},
 	{"github.com/dgraph-io/badger", []string{"host/store/badgerstore"}},
 	{"github.com/gofiber/fiber", []string{"host/web", "bench"}},
 	{"github.com/valyala/fasthttp", []string{"host/web", "bench"}},

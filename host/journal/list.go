@@ -3,10 +3,8 @@
 package journal
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"strings"
 	"time"
@@ -90,26 +88,25 @@ func (j *Journal) List(ctx context.Context, tenant host.TenantID, f Filter, curs
 // add takes the entries of one record that the filter chooses and that come after lastID, which it
 // moves on. Full says that there is no room for the next one; past that all the rest is too old.
 func (p *Page) add(r store.Record, f Filter, lastID *string, limit int) (full, past bool, err error) {
-	for line := range bytes.Lines(r.Value) {
-		var e Entry
-		if err := json.Unmarshal(line, &e); err != nil {
-			return false, false, err
-		}
+	err = entries(r.Value, func(e *Entry) bool {
 		if *lastID != "" && e.ID <= *lastID {
-			continue
+			return true
 		}
 		if !f.Since.IsZero() && e.Time.Before(f.Since) {
-			return false, true, nil
+			past = true
+			return false
 		}
-		if f.takes(&e) {
+		if f.takes(e) {
 			if len(p.Entries) == limit {
-				return true, false, nil
+				full = true
+				return false
 			}
-			p.Entries = append(p.Entries, e)
+			p.Entries = append(p.Entries, *e)
 		}
 		*lastID = e.ID
-	}
-	return false, false, nil
+		return true
+	})
+	return full, past, err
 }
 
 func (f *Filter) takes(e *Entry) bool {

@@ -3,9 +3,7 @@
 package journal
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -89,17 +87,11 @@ func (j *Journal) batches(entries []Entry) (recs []store.Record, counts []int) {
 	return recs, counts
 }
 
-// record is one batch: a line of JSON for each entry, newest first.
+// record is one batch, newest first.
 func record(tenant host.TenantID, chunk []Entry, expires time.Time) store.Record {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	for i := len(chunk) - 1; i >= 0; i-- {
-		// An Entry is plain data and a bytes.Buffer takes everything.
-		_ = enc.Encode(&chunk[i])
-	}
 	return store.Record{
 		Key:     store.Key{root, tenantSegment(tenant), chunk[len(chunk)-1].ID},
-		Value:   b.Bytes(),
+		Value:   pack(chunk),
 		Expires: expires,
 	}
 }
