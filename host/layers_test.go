@@ -28,6 +28,7 @@ type layer struct {
 var services = []string{
 	"host/keys", "host/kv", "host/files", "host/egress", "host/journal", "host/sandbox",
 	"host/metrics", "host/quota",
+	"host/memory",
 	"host/extismrun", "host/skills",
 	"host/drive",
 }
@@ -100,6 +101,7 @@ var homes = []struct {
 	{"github.com/spf13/cobra", []string{"cmd/host"}},
 	{"github.com/blevesearch", []string{"host/drive"}},
 	{"golang.org/x/net", []string{"host/egress", "host/drive"}},
+	{"golang.org/x/text", []string{"host/memory"}},
 }
 
 type listed struct {
