@@ -101,7 +101,7 @@ var homes = []struct {
 	{"github.com/spf13/cobra", []string{"cmd/host"}},
 	{"github.com/blevesearch", []string{"host/drive"}},
 	{"golang.org/x/net", []string{"host/egress", "host/drive"}},
-	{"golang.org/x/text", []string{"host/memory"}},
+	{"golang.org/x/text", []string{"host/memory", "host/drive"}},
 }
 
 type listed struct {

@@ -24,6 +24,7 @@ import (
 	"github.com/gantryhost/gantry/host/keys"
 	"github.com/gantryhost/gantry/host/kv"
 	"github.com/gantryhost/gantry/host/mcp"
+	"github.com/gantryhost/gantry/host/memory"
 	"github.com/gantryhost/gantry/host/metrics"
 	"github.com/gantryhost/gantry/host/sandbox"
 	"github.com/gantryhost/gantry/host/skills"
@@ -45,6 +46,7 @@ type app struct {
 	runs     *badgerstore.Store
 	keys     *keys.Service
 	drive    *drive.Service
+	memory   *memory.Service
 	egress   *egress.Service
 	engine   *sandbox.Engine
 	extism   *extismrun.Engine
@@ -127,6 +129,9 @@ func (a *app) openServices(context.Context) error {
 		return err
 	}
 	a.onClose("keys", func(context.Context) error { return a.keys.Close() })
+	if a.memory, err = memory.New(memory.Config{Store: a.state}); err != nil {
+		return err
+	}
 	if a.egress, err = egress.New(egress.Config{Logger: a.log, UserAgent: "Gantry/" + version}); err != nil {
 		return err
 	}
@@ -224,7 +229,7 @@ func (a *app) openPipeline(context.Context) error {
 		return err
 	}
 	ops := host.Ops{}
-	for _, service := range []host.Ops{a.egress.Ops(), kvs.Ops(), folders.Ops(), a.drive.Ops()} {
+	for _, service := range []host.Ops{a.egress.Ops(), kvs.Ops(), folders.Ops(), a.memory.Ops(), a.drive.Ops()} {
 		maps.Copy(ops, service)
 	}
 	// The seal of questions to clients is not the pepper of keys, but it may come from the same root.
