@@ -39,8 +39,19 @@ func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 func dial(t testing.TB, url, token, era string, o *sdk.ClientOptions) *sdk.ClientSession {
 	t.Helper()
 	c := sdk.NewClient(&sdk.Implementation{Name: "test", Version: "1"}, o)
+	return connect(t, c, url, token, era, o == nil)
+}
+
+// dialWith is dial for a client that knows more than its options say.
+func dialWith(t testing.TB, c *sdk.Client, url, token, era string) *sdk.ClientSession {
+	t.Helper()
+	return connect(t, c, url, token, era, true)
+}
+
+func connect(t testing.TB, c *sdk.Client, url, token, era string, quiet bool) *sdk.ClientSession {
+	t.Helper()
 	cs, err := c.Connect(t.Context(), &sdk.StreamableClientTransport{
-		Endpoint: url, HTTPClient: &http.Client{Transport: bearer(token)}, DisableStandaloneSSE: o == nil,
+		Endpoint: url, HTTPClient: &http.Client{Transport: bearer(token)}, DisableStandaloneSSE: quiet,
 	}, &sdk.ClientSessionOptions{ProtocolVersion: era})
 	if err != nil {
 		t.Fatal(err)

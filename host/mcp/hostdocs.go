@@ -15,7 +15,7 @@ import (
 type Documents interface {
 	// Owns tells whether a URI is one of these documents', there or not: no plugin is asked for it.
 	Owns(uri string) bool
-	// Resources and Templates list what the principal may read.
+	// Resources and Templates list what the principal may read. Who has no templates may read nothing.
 	Resources(ctx context.Context) []abi.Resource
 	Templates(ctx context.Context) []abi.Template
 	// Read reads a document; abi.CodeNotFound where there is none for this principal.
@@ -25,14 +25,26 @@ type Documents interface {
 }
 
 // DocumentsChanged takes over what Documents offer a tenant now. Its clients are told if their list
-// is another, and those who follow one of the URIs that it is new. It returns when the lists are.
+// is another, and those who follow one of the URIs, and may read such documents, that it is new. It
+// returns when the lists are true.
 func (s *Server) DocumentsChanged(tenant host.TenantID, uris []string) {
-	for _, v := range s.views.of(tenant) {
+	views := s.views.of(tenant)
+	for _, v := range views {
 		v.fill()
 	}
-	for _, uri := range uris {
-		s.views.resourceUpdated(tenant, uri)
+	if len(uris) == 0 || s.cfg.Documents == nil {
+		return
 	}
+	s.views.later(func() {
+		for _, v := range views {
+			if len(s.cfg.Documents.Templates(host.WithPrincipal(s.ctx, v.who))) == 0 {
+				continue
+			}
+			for _, uri := range uris {
+				v.resourceUpdated(uri)
+			}
+		}
+	})
 }
 
 // ownPlugin stands in listings for the host. No plugin has an empty name.

@@ -100,7 +100,8 @@ func (a *api) visible(c *web.Ctx) (*host.Principal, skills.Skill, error) {
 	}
 	k, err := a.skills.Get(c.Context(), p.Tenant, c.Param("id"))
 	if err == nil && !k.Enabled && !p.Has(host.ScopeAdmin) {
-		err = host.Errorf("skillsapi", abi.CodeNotFound, "there is no skill %q", k.ID)
+		// In the words for one that is not there at all.
+		err = host.Errorf("skillsapi", abi.CodeNotFound, "there is no skill %q", k.ID).WithHint("list the skills to see their ids")
 	}
 	return p, k, err
 }
