@@ -30,7 +30,7 @@ var services = []string{
 	"host/metrics", "host/quota",
 	"host/memory",
 	"host/extismrun", "host/skills",
-	"host/drive",
+	"host/drive", "host/bearer",
 }
 
 var words = []string{"abi", "host"}
@@ -100,6 +100,7 @@ var homes = []struct {
 	{"github.com/prometheus/client_golang", []string{"host/metrics"}},
 	{"github.com/spf13/cobra", []string{"cmd/host"}},
 	{"github.com/blevesearch", []string{"host/drive"}},
+	{"github.com/go-jose/go-jose", []string{"host/bearer"}},
 	{"golang.org/x/net", []string{"host/egress", "host/drive"}},
 	{"golang.org/x/text", []string{"host/memory", "host/drive"}},
 }

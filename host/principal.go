@@ -88,6 +88,9 @@ type Principal struct {
 	// MetaTools says that the lists of tools show the host's own alone (search_tools, call_tool). It is
 	// no limit of rights: what the scopes allow can be called.
 	MetaTools bool
+	// Issuer is who gave the access token that the principal came with; empty where it came with a
+	// key of this host.
+	Issuer string
 }
 
 // Has tells whether p holds the scope, or one that includes it.

@@ -31,6 +31,11 @@ func (a *app) checks(ctx context.Context) []controlapi.Check {
 		a.checkStore(ctx, "runs", a.runs),
 		a.checkKeys(ctx),
 	}
+	if a.tokens != nil {
+		for _, st := range a.tokens.Statuses() {
+			out = append(out, checkIssuer(&st))
+		}
+	}
 	statuses := a.registry.Statuses()
 	if len(statuses) == 0 {
 		out = append(out, controlapi.Check{Name: "plugins", State: checkWarn, Text: "there are none",
@@ -111,7 +116,7 @@ func (a *app) checkPlugin(p *registry.Status) []controlapi.Check {
 
 // probes are what /readyz asks.
 func (a *app) probes() []healthapi.Probe {
-	return []healthapi.Probe{
+	out := []healthapi.Probe{
 		{Name: "store", Check: func(ctx context.Context) healthapi.Finding {
 			if err := probeStore(ctx, a.state); err != nil {
 				a.log.Error("the store does not take writes", "err", err)
@@ -121,6 +126,10 @@ func (a *app) probes() []healthapi.Probe {
 		}},
 		{Name: "plugins", Check: a.probePlugins},
 	}
+	if a.tokens != nil {
+		out = append(out, healthapi.Probe{Name: "issuers", Check: a.probeIssuers})
+	}
+	return out
 }
 
 // refused is a plugin whose newest file is not served, as /readyz shows it.

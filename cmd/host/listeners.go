@@ -17,7 +17,6 @@ import (
 	"github.com/gantryhost/gantry/host/web/controlapi"
 	"github.com/gantryhost/gantry/host/web/healthapi"
 	"github.com/gantryhost/gantry/host/web/infoapi"
-	"github.com/gantryhost/gantry/host/web/mcpapi"
 	"github.com/gantryhost/gantry/host/web/metricsapi"
 	"github.com/gantryhost/gantry/host/web/runapi"
 	"github.com/gantryhost/gantry/host/web/skillsapi"
@@ -104,7 +103,7 @@ func (a *app) surfaces() (*web.Server, error) {
 		level = slog.LevelInfo
 	}
 	server, err := web.New(web.Config{
-		Auth:           a.keys,
+		Auth:           credentials{a.keys, a.tokens},
 		Logger:         a.log,
 		AccessLevel:    level,
 		AllowedOrigins: a.s.Origins,
@@ -134,7 +133,11 @@ func (a *app) surfaces() (*web.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range []web.Surface{health, info, rest, skilled, mcpapi.Surface(a.mcp), numbers} {
+	surfaces, err := a.guarded(health, info, rest, skilled, numbers)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range surfaces {
 		if err := server.Mount(s); err != nil {
 			return nil, err
 		}

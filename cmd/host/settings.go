@@ -3,6 +3,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -38,6 +39,7 @@ type settings struct {
 	Cache      string
 	Origins    []string
 	Hosts      []string
+	Issuers    issuerList
 	LogFormat  string
 	LogLevel   string
 	AccessLog  bool
@@ -84,6 +86,7 @@ func (s *settings) bindServe(f *pflag.FlagSet) {
 	s.bindLimits(f)
 	f.StringSliceVar(&s.Origins, "origins", nil, "`origins` of web pages that may call, such as https://app.example.com (loopback always may)")
 	f.StringSliceVar(&s.Hosts, "hosts", nil, "`names` this host is reached by, checked against the Host header (any, unless on loopback)")
+	f.Var(&s.Issuers, "issuers", "`URLs` of authorization servers whose access tokens are taken; the settings file says what they mean (docs/authentication.md)")
 	f.BoolVar(&s.AccessLog, "access-log", false, "log every request")
 	f.DurationVar(&s.Drain, "drain", 30*time.Second, "on stop, `time` that running calls get to end")
 	f.BoolVar(&s.Quickstart, "quickstart", false, "print a new key (30 days) and client snippets")
@@ -251,6 +254,12 @@ func fileKeys(root *cobra.Command) []string {
 // fileValue writes a YAML value as a flag would have it.
 func fileValue(v any) string {
 	if list, ok := v.([]any); ok {
+		if slices.ContainsFunc(list, isMapping) {
+			data, err := json.Marshal(list)
+			if err == nil {
+				return string(data)
+			}
+		}
 		parts := make([]string, len(list))
 		for i, x := range list {
 			parts[i] = fmt.Sprint(x)
@@ -259,6 +268,8 @@ func fileValue(v any) string {
 	}
 	return fmt.Sprint(v)
 }
+
+func isMapping(v any) bool { _, ok := v.(map[string]any); return ok }
 
 func (s *settings) check() error {
 	if s.LogFormat != "text" && s.LogFormat != "json" {
@@ -269,6 +280,9 @@ func (s *settings) check() error {
 		return usageError{fmt.Errorf("--log-level: %q is not debug, info, warn or error", s.LogLevel)}
 	}
 	if err := s.checkNames(); err != nil {
+		return err
+	}
+	if err := s.checkIssuers(); err != nil {
 		return err
 	}
 	if s.Data == "" {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
+	"github.com/gantryhost/gantry/host/bearer"
 	"github.com/gantryhost/gantry/host/drive"
 	"github.com/gantryhost/gantry/host/egress"
 	"github.com/gantryhost/gantry/host/extismrun"
@@ -47,6 +48,7 @@ type app struct {
 	keys     *keys.Service
 	drive    *drive.Service
 	memory   *memory.Service
+	tokens   *bearer.Service // nil without issuers
 	egress   *egress.Service
 	engine   *sandbox.Engine
 	extism   *extismrun.Engine
@@ -69,17 +71,13 @@ type closer struct {
 
 // openApp makes every part of the host. The caller holds dir, and keeps it until close has returned.
 // When it fails, what was opened is closed again.
-func openApp(ctx context.Context, s *settings, dir *dataDir, log *slog.Logger) (a *app, err error) {
-	a = &app{s: s, dir: dir, log: log, started: time.Now()}
-	defer func() {
-		if err != nil {
-			a.close(context.WithoutCancel(ctx))
-		}
-	}()
+func openApp(ctx context.Context, s *settings, dir *dataDir, log *slog.Logger) (*app, error) {
+	a := &app{s: s, dir: dir, log: log, started: time.Now()}
 	for _, open := range []func(context.Context) error{
-		a.openStores, a.openServices, a.openPlugins, a.openPipeline, a.openSkills, a.openMCP,
+		a.openStores, a.openServices, a.openTokens, a.openPlugins, a.openPipeline, a.openSkills, a.openMCP,
 	} {
 		if err := open(ctx); err != nil {
+			a.close(context.WithoutCancel(ctx))
 			return nil, err
 		}
 	}

@@ -15,6 +15,20 @@ func (p *Pipeline) Tools(ctx context.Context) []registry.ToolRef {
 	return p.visibleTools(host.PrincipalFrom(ctx))
 }
 
+// ToolScopes are what a call of the tool needs, with or without the principal having it; nil where
+// the principal's tenant has no such tool.
+func (p *Pipeline) ToolScopes(ctx context.Context, name string) []host.Scope {
+	who := host.PrincipalFrom(ctx)
+	ref, ok := p.cfg.Catalog.Snapshot().Tool(name)
+	if !ok || who == nil || !ref.Plugin.VisibleTo(who.Tenant) {
+		return nil
+	}
+	if ref.Tool.Annotations.ReadOnly {
+		return []host.Scope{host.ScopeReadTools}
+	}
+	return []host.Scope{host.ScopeWriteTools}
+}
+
 // Prompts are those of the principal's tenant; they need read:tools. The slice is only to be read.
 func (p *Pipeline) Prompts(ctx context.Context) []registry.PromptRef {
 	who := host.PrincipalFrom(ctx)

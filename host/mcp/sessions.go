@@ -63,9 +63,14 @@ func newSessions(cfg *Config) *sessions {
 }
 
 // owner is who a session belongs to. A key with other scopes of the same user is another owner,
-// because it has another view.
+// because it has another view. An access token is not: a client that signs in for more scopes in the
+// middle of a session goes on in it, with the lists it began with. What it may call is decided by
+// the token of each request.
 func owner(p *host.Principal) string {
 	user := p.User
+	if p.Issuer != "" {
+		return strings.Join([]string{string(p.Tenant), p.Issuer, p.CredentialID}, "\x00")
+	}
 	if user == "" {
 		user = "credential " + p.CredentialID
 	}

@@ -13,10 +13,14 @@ import (
 const tokenLimit = 4 << 10
 
 // BearerToken reads "Authorization: Bearer <token>". A missing, doubled or malformed header is
-// CodeUnauthenticated, and the message says how it has to look.
+// CodeUnauthenticated, and the message says how it has to look. So is a token in the query string,
+// where logs and histories keep it (RFC 6750, section 2.3).
 func BearerToken(c *Ctx) (string, error) {
 	const op = "web.BearerToken"
 	const hint = "send the header Authorization: Bearer <token>"
+	if c.raw.Request().URI().QueryArgs().Has("access_token") {
+		return "", host.Errorf(op, abi.CodeUnauthenticated, "a token in the query string is not taken").WithHint(hint)
+	}
 	h := &c.raw.Request().Header
 	values := h.PeekAll("Authorization")
 	switch {
@@ -32,7 +36,9 @@ func BearerToken(c *Ctx) (string, error) {
 		return "", host.Errorf(op, abi.CodeUnauthenticated, "the Authorization header is not of the scheme Bearer").WithHint(hint)
 	case token == "":
 		return "", host.Errorf(op, abi.CodeUnauthenticated, "the Authorization header has no token").WithHint(hint)
-	case len(token) > tokenLimit || strings.ContainsFunc(token, notTokenRune):
+	case len(token) > tokenLimit:
+		return "", host.Errorf(op, abi.CodeUnauthenticated, "the token is longer than %s", bytesText(tokenLimit))
+	case strings.ContainsFunc(token, notTokenRune):
 		return "", host.Errorf(op, abi.CodeUnauthenticated, "the token is not of the form of one").WithHint(hint)
 	}
 	return token, nil

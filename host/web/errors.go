@@ -103,7 +103,11 @@ func (c *Ctx) fail(err error) {
 	row := s.Row(out.Code)
 	switch row.Status {
 	case 401:
-		c.SetHeader("WWW-Authenticate", s.Challenge)
+		challenge := s.Challenge
+		if s.Challenges != nil {
+			challenge = s.Challenges(c, out)
+		}
+		c.SetHeader("WWW-Authenticate", challenge)
 	case 429, 503:
 		if out.Retryable {
 			c.SetHeader("Retry-After", "1")

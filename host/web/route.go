@@ -73,6 +73,9 @@ type Surface struct {
 	Token func(c *Ctx) (string, error)
 	// Challenge is the WWW-Authenticate header of a 401; empty is `Bearer realm="gantry"`.
 	Challenge string
+	// Challenges, where it is not nil, makes that header for each 401 from what is answered: the error
+	// has the code of the host, not that of the surface.
+	Challenges func(c *Ctx, e *abi.Error) string
 	// ErrorSchema is the JSON Schema of an error's body; nil is that of WriteError.
 	ErrorSchema json.RawMessage
 }

@@ -11,6 +11,7 @@ import (
 	"net/http"
 
 	"github.com/gantryhost/gantry/abi"
+	"github.com/gantryhost/gantry/host"
 	"github.com/gantryhost/gantry/host/mcp"
 	"github.com/gantryhost/gantry/host/web"
 )
@@ -27,11 +28,25 @@ type hot interface {
 
 var _ hot = (*mcp.Server)(nil)
 
-// Surface serves h, the protocol's handler, at /mcp and /mcp/. An *mcp.Server is asked for a quick
-// answer first.
-func Surface(h http.Handler) web.Surface {
+// Config is what the surface needs. Only Handler is required.
+type Config struct {
+	// Handler speaks the protocol. An *mcp.Server is asked for a quick answer first.
+	Handler http.Handler
+	// ToolScopes are what a call of the tool needs; nil for one that the principal in ctx cannot see.
+	ToolScopes func(ctx context.Context, tool string) []host.Scope
+	// Insufficient is the WWW-Authenticate header of a refusal to a principal whose access token lacks
+	// scopes that its issuer has; "" where there is none. Nil leaves all refusals to the protocol.
+	Insufficient func(c *web.Ctx, p *host.Principal, needs []host.Scope) string
+}
+
+// Surface serves the protocol at /mcp and /mcp/.
+func Surface(cfg Config) web.Surface {
+	h := cfg.Handler
 	quick, _ := h.(hot)
 	serve := func(c *web.Ctx) error {
+		if err := cfg.stepUp(c); err != nil {
+			return err
+		}
 		ctx := c.Context()
 		switch in := &c.Raw().Request().Header; {
 		case in.IsGet() || string(in.Peek("Mcp-Method")) == listen:

@@ -88,7 +88,7 @@ func up(t *testing.T) (url string, stop func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := srv.Mount(Surface(protocol)); err != nil {
+	if err := srv.Mount(Surface(Config{Handler: protocol})); err != nil {
 		t.Fatal(err)
 	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -114,9 +114,9 @@ func up(t *testing.T) (url string, stop func()) {
 	return "http://" + ln.Addr().String(), stop
 }
 
-type bearer string
+type withToken string
 
-func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
+func (b withToken) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	r.Header.Set("Authorization", "Bearer "+string(b))
 	return http.DefaultTransport.RoundTrip(r)
@@ -126,7 +126,7 @@ func dial(t *testing.T, endpoint, token, version string, o *sdk.ClientOptions) *
 	t.Helper()
 	c := sdk.NewClient(&sdk.Implementation{Name: "test", Version: "1"}, o)
 	cs, err := c.Connect(t.Context(), &sdk.StreamableClientTransport{
-		Endpoint: endpoint, HTTPClient: &http.Client{Transport: bearer(token)}, MaxRetries: -1,
+		Endpoint: endpoint, HTTPClient: &http.Client{Transport: withToken(token)}, MaxRetries: -1,
 	}, &sdk.ClientSessionOptions{ProtocolVersion: version})
 	if err != nil {
 		t.Fatal(err)
