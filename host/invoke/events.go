@@ -111,6 +111,12 @@ func (l *eventLog) end(e Event) {
 	l.wake()
 }
 
+func (l *eventLog) bytes() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.text) + 64*len(l.script.Progress)
+}
+
 // snapshot is the script so far, to be kept.
 func (l *eventLog) snapshot() script {
 	l.mu.Lock()

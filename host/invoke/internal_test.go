@@ -3,12 +3,14 @@
 package invoke
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/yosida95/uritemplate/v3"
 
+	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
 )
 
@@ -69,5 +71,43 @@ func TestCallIDsAreUUIDs(t *testing.T) {
 	// A user and a credential of one name are two owners.
 	if callIDFor(&host.Principal{Tenant: "acme", User: "x"}, "r") == callIDFor(&host.Principal{Tenant: "acme", CredentialID: "x"}, "r") {
 		t.Error("two owners share a call id")
+	}
+}
+
+func TestARunThatJustEndedIsRecalled(t *testing.T) {
+	var rs runs
+	rs.init()
+	at := time.Unix(1000, 0)
+	enter := func(id, text string) *run {
+		r := &run{rec: record{Run: Run{CallID: id, Result: &abi.Result{Content: []abi.Content{abi.Text(text)}}}}}
+		if _, added, err := rs.add("acme", r, maxEnded+10); err != nil || !added {
+			t.Fatal(added, err)
+		}
+		return r
+	}
+	first := enter("first", "x")
+	if rs.recall("acme", "first", at) != first || rs.find("acme", "first") != first {
+		t.Error("a run under way was not found")
+	}
+	rs.retire("acme", first, at)
+	switch {
+	case rs.find("acme", "first") != nil || rs.count() != 0:
+		t.Error("a run that has ended counts as under way")
+	case rs.recall("acme", "first", at.Add(endedFor)) != first:
+		t.Error("a run that has just ended was not recalled")
+	case rs.recall("acme", "first", at.Add(endedFor+1)) != nil:
+		t.Error("a run was recalled long after its end; the store has its record")
+	case rs.recall("other", "first", at) != nil:
+		t.Error("another tenant's run was recalled")
+	}
+	rs.retire("acme", enter("large", strings.Repeat("x", maxEndedBytes+1)), at)
+	if rs.recall("acme", "large", at) != nil {
+		t.Error("a large run was kept in memory")
+	}
+	for i := range maxEnded + 5 {
+		rs.retire("acme", enter(strconv.Itoa(i), ""), at)
+	}
+	if len(rs.ended) > maxEnded || len(rs.order) > maxEnded || rs.recall("acme", "0", at) != nil {
+		t.Errorf("%d runs are kept; the limit is %d", len(rs.ended), maxEnded)
 	}
 }

@@ -16,7 +16,23 @@ type runs struct {
 	mu     sync.Mutex
 	live   map[runID]*run
 	counts map[host.TenantID]int
+	// ended are the runs that left last, oldest first in order: whoever started a short run asks for
+	// it just after its end, and need not wait for the store.
+	ended map[runID]endedRun
+	order []runID
 }
+
+type endedRun struct {
+	run *run
+	at  time.Time
+}
+
+// The bounds of runs.ended.
+const (
+	maxEnded      = 1024
+	maxEndedBytes = 8 << 10
+	endedFor      = 10 * time.Second
+)
 
 type runID struct {
 	tenant host.TenantID
@@ -26,6 +42,7 @@ type runID struct {
 func (rs *runs) init() {
 	rs.live = map[runID]*run{}
 	rs.counts = map[host.TenantID]int{}
+	rs.ended = map[runID]endedRun{}
 }
 
 func (rs *runs) find(t host.TenantID, id string) *run {
@@ -50,13 +67,49 @@ func (rs *runs) add(t host.TenantID, r *run, most int) (there *run, added bool, 
 	return r, true, nil
 }
 
+// remove takes a run out; one that was recorded can be recalled for a while.
 func (rs *runs) remove(t host.TenantID, r *run) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	delete(rs.live, runID{t, r.rec.CallID})
-	if rs.counts[t]--; rs.counts[t] == 0 {
-		delete(rs.counts, t)
+	rs.drop(runID{t, r.rec.CallID})
+}
+
+// retire is remove for a run whose end was told at that time.
+func (rs *runs) retire(t host.TenantID, r *run, at time.Time) {
+	id, small := runID{t, r.rec.CallID}, r.bytes() <= maxEndedBytes
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	rs.drop(id)
+	for len(rs.order) > 0 && (len(rs.order) >= maxEnded || at.Sub(rs.ended[rs.order[0]].at) > endedFor) {
+		delete(rs.ended, rs.order[0])
+		rs.order = rs.order[1:]
 	}
+	if small {
+		rs.ended[id] = endedRun{r, at}
+		rs.order = append(rs.order, id)
+	}
+}
+
+// drop is remove with rs.mu held.
+func (rs *runs) drop(id runID) {
+	delete(rs.live, id)
+	if rs.counts[id.tenant]--; rs.counts[id.tenant] == 0 {
+		delete(rs.counts, id.tenant)
+	}
+}
+
+// recall finds a run under way, or one that has just ended.
+func (rs *runs) recall(t host.TenantID, id string, now time.Time) *run {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	key := runID{t, id}
+	if r := rs.live[key]; r != nil {
+		return r
+	}
+	if e, ok := rs.ended[key]; ok && now.Sub(e.at) <= endedFor {
+		return e.run
+	}
+	return nil
 }
 
 func (rs *runs) count() int {
@@ -103,6 +156,21 @@ func (r *run) snapshot() Run {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.rec.Run
+}
+
+// bytes is about what a run that has ended holds.
+func (r *run) bytes() int {
+	n := r.log.bytes()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n += len(r.rec.Metadata)
+	if res := r.rec.Result; res != nil {
+		n += len(res.Structured)
+		for i := range res.Content {
+			n += len(res.Content[i].Text) + len(res.Content[i].Data)
+		}
+	}
+	return n
 }
 
 func (r *run) setStatus(s Status, now time.Time) {

@@ -284,7 +284,7 @@ func (p *Pipeline) conclude(ctx context.Context, t host.TenantID, r *run, a *Ans
 		p.log.Error("a run's end could not be kept", "call_id", rec.CallID, "error", kept)
 	}
 	close(r.done)
-	p.runs.remove(t, r)
+	p.runs.retire(t, r, p.now())
 }
 
 // decide fixes the outcome; r.mu is held.

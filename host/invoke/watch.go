@@ -63,7 +63,7 @@ func (p *Pipeline) seek(ctx context.Context, op, id string) (who *host.Principal
 	if len(id) != len("00000000-0000-0000-0000-000000000000") {
 		return nil, nil, nil, noRun(op, id)
 	}
-	if live = p.runs.find(who.Tenant, id); live != nil {
+	if live = p.runs.recall(who.Tenant, id, p.now()); live != nil {
 		now := live.snapshotRecord()
 		rec = &now
 	} else if rec, live, err = p.lookup(ctx, who.Tenant, id); err != nil {
