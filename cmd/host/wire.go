@@ -253,10 +253,13 @@ func (a *app) openPipeline(context.Context) error {
 }
 
 func (a *app) openMCP(context.Context) error {
-	var err error
+	sessions, err := hkdf.Key(sha256.New, a.pepper, nil, "gantry mcp sessions", 32)
+	if err != nil {
+		return err
+	}
 	if a.mcp, err = mcp.New(mcp.Config{
 		Pipeline: a.pipeline, Tasks: a.pipeline, Name: a.s.ServerName, Version: version, Logger: a.log, AllowedOrigins: a.s.Origins,
-		NoHotPath: a.s.NoHotPath, PageSize: a.s.PageSize,
+		NoHotPath: a.s.NoHotPath, PageSize: a.s.PageSize, SessionKey: sessions,
 		Documents: a.skills, Skills: skillMethods{a.skills},
 	}); err != nil {
 		return err

@@ -34,7 +34,7 @@ func (s *Server) getPrompt(ctx context.Context, req *sdk.GetPromptRequest) (*sdk
 		args = map[string]string{}
 	}
 	call := invoke.Request{
-		Tool: req.Params.Name, Input: marshal(args), SessionID: req.Session.ID(), Client: era.client, Surface: surface,
+		Tool: req.Params.Name, Input: marshal(args), SessionID: sessionName(req.Session.ID()), Client: era.client, Surface: surface,
 		Answers: answersOf(req.Params.InputResponses), State: req.Params.RequestState,
 	}
 	var prompt *abi.PromptResult

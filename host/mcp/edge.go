@@ -77,13 +77,16 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	n, no := s.sessions.enter(r, p)
+	if no != nil && no.status == http.StatusNotFound && s.restore(r, p) {
+		n, no = s.sessions.enter(r, p)
+	}
 	if no != nil {
 		no.write(w)
 		return
 	}
 	defer s.sessions.leave(n)
 	s.sessions.heed(n, body)
-	s.legacy.ServeHTTP(s.sessions.noting(out, r, p), r)
+	s.serveSession(out, r, p, body)
 }
 
 // admit refuses what no era takes.

@@ -115,7 +115,7 @@ func (s *Server) recognise(c *hotCall, p *host.Principal, head Head, msg *plainC
 	if n == nil || !n.view.callsPlainly(msg.name) || !n.describe(&c.era) {
 		return false
 	}
-	c.session, c.id, c.request.SessionID = n, string(msg.id), n.id
+	c.session, c.id, c.request.SessionID = n, string(msg.id), n.name
 	return true
 }
 

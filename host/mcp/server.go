@@ -97,6 +97,9 @@ type Config struct {
 	MaxSessions int
 	// ReplayBytes bounds what is kept of streams for clients that come back; 0 means 32 MiB.
 	ReplayBytes int
+	// SessionKey seals what a session's id carries, so that a host started anew with the same key goes
+	// on with the sessions of the last; 32 bytes or more. Without one sessions end with the process.
+	SessionKey []byte
 	// PageSize bounds a page of tools/list and of the other lists; 0 means 1,000, which is one page on
 	// nearly every host: a client that does not follow nextCursor would miss the rest.
 	PageSize int
@@ -114,6 +117,9 @@ func (c *Config) validate() error {
 		return fmt.Errorf("mcp: PageSize must not be negative")
 	case c.MaxBodyBytes < 0 || c.MaxViews < 0 || c.SessionsPerOwner < 0 || c.MaxSessions < 0 || c.ReplayBytes < 0:
 		return fmt.Errorf("mcp: MaxBodyBytes, MaxViews, SessionsPerOwner, MaxSessions and ReplayBytes must not be negative")
+	}
+	if err := c.validateSessionKey(); err != nil {
+		return err
 	}
 	for _, o := range c.AllowedOrigins {
 		if o != "*" && !validOrigin(strings.TrimSuffix(o, "/")) {
@@ -152,6 +158,7 @@ type Server struct {
 	views    *views
 	sessions *sessions
 	holds    holds
+	ids      *sessionIDs
 	modern   http.Handler
 	legacy   http.Handler
 	ctx      context.Context
@@ -160,6 +167,7 @@ type Server struct {
 	headStart time.Duration
 	stamp     []byte // see stampOf
 	meta      metaSchemas
+	restoring sync.Mutex // see restore
 	clients   clients
 	hotMu     sync.RWMutex // held for writing while ctx is ended: hotWork does not grow after that
 	hotWork   sync.WaitGroup
@@ -180,6 +188,9 @@ func New(cfg Config) (*Server, error) {
 	var err error
 	if s.meta, err = newMetaSchemas(); err != nil {
 		return nil, err
+	}
+	if s.ids, err = newSessionIDs(cfg.SessionKey); err != nil {
+		return nil, fmt.Errorf("mcp: %w", err)
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.views = newViews(s)

@@ -37,6 +37,7 @@ type sessions struct {
 
 type session struct {
 	id    string
+	name  string // see sessionName
 	owner string
 	view  *view
 
@@ -93,10 +94,11 @@ func (s *sessions) enter(r *http.Request, p *host.Principal) (*session, *refusal
 	}
 	n := s.byID[id]
 	if n == nil || !n.belongsTo(p) {
-		return nil, &refusal{status: http.StatusNotFound, code: jsonrpc.CodeInvalidRequest, message: "session not found; send initialize to start a new one"}
+		return nil, sessionGone()
 	}
 	s.touch(n)
 	if r.Method != http.MethodPost {
+		s.forgetStale(r, n)
 		return nil, nil
 	}
 	n.posts++
@@ -143,7 +145,7 @@ func (s *sessions) noting(w http.ResponseWriter, r *http.Request, p *host.Princi
 		return w
 	}
 	return &notingWriter{ResponseWriter: w, note: func(id string) {
-		s.add(&session{id: id, owner: owner(p), view: v, known: p})
+		s.add(&session{id: id, name: sessionName(id), owner: owner(p), view: v, known: p})
 	}}
 }
 

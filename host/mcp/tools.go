@@ -81,7 +81,7 @@ func (s *Server) callTool(ctx context.Context, req *sdk.CallToolRequest, needs [
 		era.client.ProgressToken = marshal(token)
 	}
 	call := invoke.Request{
-		Tool: req.Params.Name, Input: req.Params.Arguments, SessionID: req.Session.ID(),
+		Tool: req.Params.Name, Input: req.Params.Arguments, SessionID: sessionName(req.Session.ID()),
 		Client: era.client, Surface: surface,
 		Answers: answersOf(req.Params.InputResponses), State: req.Params.RequestState,
 	}

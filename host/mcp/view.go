@@ -30,6 +30,7 @@ type view struct {
 	used   uint64 // guarded by views.mu
 	plain  atomic.Pointer[map[string]bool]
 	finder atomic.Pointer[finder]
+	ids    nextID
 
 	mu        sync.Mutex
 	tools     offers
@@ -57,6 +58,7 @@ func newView(s *Server, p *host.Principal) *view {
 		Instructions: s.instructions(p),
 		Logger:       nil,
 		PageSize:     s.cfg.PageSize,
+		GetSessionID: v.ids.take,
 		Capabilities: &sdk.ServerCapabilities{
 			Tools:   &sdk.ToolCapabilities{ListChanged: true},
 			Logging: &sdk.LoggingCapabilities{},
