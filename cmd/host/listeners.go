@@ -15,6 +15,7 @@ import (
 
 	"github.com/gantryhost/gantry/host/web"
 	"github.com/gantryhost/gantry/host/web/controlapi"
+	"github.com/gantryhost/gantry/host/web/driveapi"
 	"github.com/gantryhost/gantry/host/web/healthapi"
 	"github.com/gantryhost/gantry/host/web/infoapi"
 	"github.com/gantryhost/gantry/host/web/metricsapi"
@@ -117,6 +118,10 @@ func (a *app) surfaces() (*web.Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	shelves, err := driveapi.New(a.drive)
+	if err != nil {
+		return nil, err
+	}
 	skilled, err := skillsapi.New(a.skills)
 	if err != nil {
 		return nil, err
@@ -133,7 +138,7 @@ func (a *app) surfaces() (*web.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	surfaces, err := a.guarded(health, info, rest, skilled, numbers)
+	surfaces, err := a.guarded(health, info, rest, shelves, skilled, numbers)
 	if err != nil {
 		return nil, err
 	}
@@ -178,7 +183,7 @@ func (a *app) stop(ctx context.Context) {
 // control is the operator's door onto this host.
 func (a *app) control() *http.Server {
 	return &http.Server{Handler: controlapi.Handler(controlapi.Config{
-		Keys: a.keys, Plugins: a.registry, Caller: a.pipeline, Skills: a.skills,
+		Keys: a.keys, Plugins: a.registry, Caller: a.pipeline, Skills: a.skills, Drive: a.drive,
 		Checks: a.checks, Info: a.info, Logger: a.log,
 	})}
 }

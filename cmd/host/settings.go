@@ -51,6 +51,7 @@ type settings struct {
 	NoHotPath  bool
 
 	limitSettings
+	driveSettings
 
 	// what a module may be; see docs/limits.md
 	MaxModule, MaxBody         byteSize
@@ -74,6 +75,7 @@ func (s *settings) bind(f *pflag.FlagSet) {
 	f.Var(&s.Memory, "memory", "most `bytes` that all plugin instances together may hold")
 	f.Var(&s.MinFree, "min-free", "below so many free `bytes` on the disk the host turns read-only")
 	s.bindAdmission(f)
+	s.bindDrive(f)
 	f.DurationVar(&s.CallLimit, "call-limit", time.Minute, "longest `time` of one call, where a plugin's settings name none")
 }
 
@@ -156,6 +158,7 @@ func (s *settings) bounds() []bound {
 		{"max-functions", int64(s.MaxFunctions), 10_000_000}, {"max-locals", int64(s.MaxLocals), 50_000},
 		{"max-nesting", int64(s.MaxNesting), 20_000}, {"max-tables", int64(s.MaxTables), 10_000},
 		{"max-table-entries", int64(s.MaxTableEntries), 100_000_000},
+		{"drive-documents", s.DriveDocuments, 10_000_000}, {"drive-bytes", int64(s.DriveBytes), 1 << 40},
 	}
 }
 

@@ -74,7 +74,7 @@ type closer struct {
 func openApp(ctx context.Context, s *settings, dir *dataDir, log *slog.Logger) (*app, error) {
 	a := &app{s: s, dir: dir, log: log, started: time.Now()}
 	for _, open := range []func(context.Context) error{
-		a.openStores, a.openServices, a.openTokens, a.openPlugins, a.openPipeline, a.openSkills, a.openMCP,
+		a.openStores, a.openServices, a.openDrive, a.openTokens, a.openPlugins, a.openPipeline, a.openSkills, a.openMCP,
 	} {
 		if err := open(ctx); err != nil {
 			a.close(context.WithoutCancel(ctx))
@@ -133,10 +133,6 @@ func (a *app) openServices(context.Context) error {
 	if a.egress, err = egress.New(egress.Config{Logger: a.log, UserAgent: "Gantry/" + version}); err != nil {
 		return err
 	}
-	if a.drive, err = drive.New(drive.Config{Store: a.state, Dir: a.dir.join("drive"), Logger: a.log}); err != nil {
-		return err
-	}
-	a.onClose("drive", func(context.Context) error { return a.drive.Close() })
 	a.onClose("egress", func(context.Context) error { return a.egress.Close() })
 	if a.journal, err = journal.New(journal.Config{Store: a.runs, Logger: a.log}); err != nil {
 		return err

@@ -53,10 +53,14 @@ type Config struct {
 	Logger *slog.Logger
 }
 
+// The quotas of a tenant where Config names none.
 const (
-	defaultDocuments = 10_000
-	defaultBytes     = 256 << 20
-	defaultIdle      = 2 * time.Minute
+	DefaultDocuments = 10_000
+	DefaultBytes     = 256 << 20
+)
+
+const (
+	defaultIdle = 2 * time.Minute
 	// maxOpen is how many indexes stay open though nobody uses them just now.
 	maxOpen = 32
 )
@@ -100,10 +104,10 @@ func New(c Config) (*Service, error) {
 		indexing: make(chan struct{}, 1), searches: make(chan struct{}, max(2, runtime.GOMAXPROCS(0))),
 	}
 	if s.docs == 0 {
-		s.docs = defaultDocuments
+		s.docs = DefaultDocuments
 	}
 	if s.bytes == 0 {
-		s.bytes = defaultBytes
+		s.bytes = DefaultBytes
 	}
 	if s.idle <= 0 {
 		s.idle = defaultIdle

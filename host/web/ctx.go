@@ -51,8 +51,11 @@ func (c *Ctx) Principal() *host.Principal { return c.principal }
 // RequestID names this request in the log and in the X-Request-Id header of the answer.
 func (c *Ctx) RequestID() string { return c.requestID }
 
-// Param is a segment of the path, unescaped; "" where the route has none of the name.
+// Param is a segment of the path, or its rest, unescaped; "" where the route has none of the name.
 func (c *Ctx) Param(name string) string {
+	if name != "" && name == c.route.rest() {
+		name = "+"
+	}
 	v := strings.Clone(c.raw.Params(name))
 	if u, err := url.PathUnescape(v); err == nil {
 		return u

@@ -152,6 +152,8 @@ func TestMountRefuses(t *testing.T) {
 		"a method that is none":            {route("FETCH", "/a")},
 		"a relative path":                  {route("GET", "a")},
 		"a pattern of the router":          {route("GET", "/a/*")},
+		"a rest that is not the last":      {route("GET", "/a/{b...}/c")},
+		"a rest that is part of a segment": {route("GET", "/a/b{c...}")},
 		"a route without a handler":        {{Method: "GET", Path: "/a", Public: true}},
 		"a closed route and nobody to ask": {{Method: "GET", Path: "/a", Handler: ok}},
 	} {

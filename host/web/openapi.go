@@ -58,10 +58,11 @@ func (s *Server) OpenAPI(info Info) ([]byte, error) {
 				continue
 			}
 			documented = true
-			item, _ := paths[r.Path].(object)
+			path := strings.Replace(r.Path, "...}", "}", 1) // OpenAPI has no word for the rest of a path
+			item, _ := paths[path].(object)
 			if item == nil {
 				item = object{}
-				paths[r.Path] = item
+				paths[path] = item
 			}
 			item[strings.ToLower(r.Method)] = operation(sf, r)
 		}

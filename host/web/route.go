@@ -14,7 +14,8 @@ import (
 type Route struct {
 	// Method is GET, POST, PUT, PATCH or DELETE. GET answers HEAD too; OPTIONS is answered for all.
 	Method string
-	// Path is absolute; "{name}" is one segment, read with Ctx.Param. A trailing slash is another path.
+	// Path is absolute; "{name}" is one segment, read with Ctx.Param, and "{name...}" at the end is the
+	// whole rest, slashes included, which must not be empty. A trailing slash is another path.
 	Path string
 	// Public needs no credential. Otherwise one is needed, and Scope of it unless Scope is "".
 	Public bool
@@ -110,11 +111,26 @@ func (r *Route) check() error {
 	if !strings.HasPrefix(r.Path, "/") || strings.ContainsAny(r.Path, ":*+?()<>") || r.Handler == nil {
 		return host.Errorf(op, abi.CodeInvalidArg, "route %s %s: needs an absolute path with {names} and a handler", r.Method, r.Path)
 	}
+	if i := strings.Index(r.Path, "..."); i >= 0 && (r.rest() == "" || i != len(r.Path)-len("...}")) {
+		return host.Errorf(op, abi.CodeInvalidArg, "route %s %s: {name...} can only be the last segment", r.Method, r.Path)
+	}
 	return nil
 }
 
-// fiberPath turns "/a/{b}" into "/a/:b".
+// rest is the name that stands for the rest of the path, "" where there is none.
+func (r *Route) rest() string {
+	last := r.Path[strings.LastIndexByte(r.Path, '/')+1:]
+	if name, ok := strings.CutSuffix(last, "...}"); ok && strings.HasPrefix(name, "{") {
+		return name[1:]
+	}
+	return ""
+}
+
+// fiberPath turns "/a/{b}" into "/a/:b", and "/a/{b...}" into "/a/+".
 func fiberPath(p string) string {
+	if strings.HasSuffix(p, "...}") {
+		p = p[:strings.LastIndexByte(p, '{')] + "+"
+	}
 	return strings.NewReplacer("{", ":", "}", "").Replace(p)
 }
 

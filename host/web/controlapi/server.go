@@ -50,6 +50,7 @@ type Config struct {
 	Plugins Plugins
 	Caller  Caller
 	Skills  Skills
+	Drive   Drive
 	// Checks runs doctor's checks.
 	Checks func(ctx context.Context) []Check
 	Info   func() Info
@@ -74,6 +75,7 @@ func Handler(c Config) http.Handler {
 		"POST /v1/call":                    d.call,
 	}
 	maps.Copy(routes, d.skillRoutes())
+	maps.Copy(routes, d.driveRoutes())
 	for pattern, fn := range routes {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			if err := fn(w, r); err != nil {
