@@ -2,7 +2,7 @@
 // a long call that then really ends. Usage: node main.mjs URL KEY
 //
 // The host has to serve text_hash, and slow_count with room for one call at a time: that is how the
-// end of a cancelled call is seen.
+// end of a cancelled call is seen. The key's tenant has to have the skill examples/skills/hash-report.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
@@ -32,12 +32,15 @@ async function test(name, f) {
   }
 }
 
-// Each client as { callTool(params, options), listTools(), close() }.
+// Each client as { callTool(params, options), listTools(), listResources(), readResource(params), close() }.
 const clients = {
   'SDK 1.32.2': async () => {
     const c = new OldClient(me);
     await c.connect(new OldTransport(endpoint, { requestInit }));
-    return { listTools: () => c.listTools(), callTool: (p, o) => c.callTool(p, undefined, o), close: () => c.close() };
+    return {
+      listTools: () => c.listTools(), callTool: (p, o) => c.callTool(p, undefined, o),
+      listResources: () => c.listResources(), readResource: (p) => c.readResource(p), close: () => c.close(),
+    };
   },
   'client 2.4.0': async () => {
     const c = new Client(me);
@@ -68,6 +71,15 @@ for (const [name, connect] of Object.entries(clients)) {
     const r = await client.callTool({ name: hash.tool, arguments: { txt: 'gantry' } });
     assert.equal(r.isError, true);
     assert.equal(JSON.parse(r.content[0].text).code, 'INVALID_ARG');
+  });
+  await test(`${name}: reads a skill and its files`, async () => {
+    const { resources } = await client.listResources();
+    assert.ok(resources.some((r) => r.uri === 'skill://hash-report'), JSON.stringify(resources));
+    const [body] = (await client.readResource({ uri: 'skill://hash-report' })).contents;
+    assert.match(body.text, /Never shorten a hash/);
+    const [script] = (await client.readResource({ uri: 'skill://hash-report/scripts/table.py' })).contents;
+    assert.match(script.text, /^#!/);
+    await assert.rejects(client.readResource({ uri: 'skill://hash-report/none.py' }));
   });
   await test(`${name}: hears progress`, async () => {
     const heard = [];

@@ -323,6 +323,35 @@ func TestFailedWriteLeavesTheSkillAsItWas(t *testing.T) {
 	}
 }
 
+// moved is a clock that a test moves.
+type moved struct{ now time.Time }
+
+func (c *moved) Now() time.Time { return c.now }
+
+func TestBodiesThatAKilledHostLeftAreTakenAway(t *testing.T) {
+	st, clock := newStore(t), &moved{time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)}
+	s := newService(t, Config{Store: st, Clock: clock})
+	count := func() int {
+		page, err := st.List(t.Context(), store.Key{"skill-files"}, "", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(page.Records)
+	}
+	if _, err := s.putBlob(t.Context(), "acme", "a", []byte("left behind")); err != nil {
+		t.Fatal(err)
+	}
+	must(t)(s.Create(t.Context(), "acme", draft("a", Body{Path: "f", Data: []byte("x")})))
+	if n := count(); n != 2 {
+		t.Errorf("%d bodies; the young one may still be somebody's", n)
+	}
+	clock.now = clock.now.Add(2 * orphanAge)
+	must(t)(s.Update(t.Context(), "acme", "a", Edit{Put: []Body{{Path: "f", Data: []byte("y")}}}))
+	if n := count(); n != 1 || read(t, s, "acme", "skill://a/f") != "y" {
+		t.Errorf("%d bodies are kept, want 1", n)
+	}
+}
+
 func TestEditsSideBySideAreAllMade(t *testing.T) {
 	s := newService(t, Config{})
 	must(t)(s.Create(t.Context(), "acme", draft("a")))

@@ -281,10 +281,10 @@ func (s *Service) commit(ctx context.Context, op string, tenant host.TenantID, c
 		return Skill{}, err
 	}
 	ctx = context.WithoutCancel(ctx)
-	if c.was != nil && len(c.was.Blobs) > 0 {
+	if c.was == nil || !slices.Equal(c.now.Blobs, c.was.Blobs) {
 		now := s.now()
 		s.dropBlobs(ctx, tenant, id, func(blob string) bool {
-			return !slices.Contains(c.now.Blobs, blob) && (slices.Contains(c.was.Blobs, blob) || orphaned(blob, now))
+			return !slices.Contains(c.now.Blobs, blob) && (c.was != nil && slices.Contains(c.was.Blobs, blob) || orphaned(blob, now))
 		})
 	}
 	s.log.Info("skill written", "tenant", tenant, "skill", id, "revision", rev, "enabled", c.now.Enabled)
