@@ -18,6 +18,7 @@ import (
 
 func newCall(s *settings) *cobra.Command {
 	var input, tenant string
+	var yes bool
 	cmd := &cobra.Command{
 		Use:   "call TOOL",
 		Short: "Call a tool and print its answer, partial text as it comes",
@@ -29,11 +30,12 @@ func newCall(s *settings) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return s.call(cmd, controlapi.CallRequest{Tool: args[0], Input: raw, Tenant: host.TenantID(tenant)})
+			return s.call(cmd, controlapi.CallRequest{Tool: args[0], Input: raw, Tenant: host.TenantID(tenant), Confirm: yes})
 		},
 	}
 	cmd.Flags().StringVarP(&input, "input", "i", "", "the arguments in `JSON`, @FILE, or - for standard input")
 	cmd.Flags().StringVar(&tenant, "tenant", string(host.DefaultTenant), "`tenant` to call as")
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "confirm the call, where the tenant wants calls of destructive tools confirmed")
 	return cmd
 }
 

@@ -183,7 +183,7 @@ func (a *app) stop(ctx context.Context) {
 // control is the operator's door onto this host.
 func (a *app) control() *http.Server {
 	return &http.Server{Handler: controlapi.Handler(controlapi.Config{
-		Keys: a.keys, Plugins: a.registry, Caller: a.pipeline, Skills: a.skills, Drive: a.drive,
+		Keys: a.keys, Plugins: a.registry, Caller: a.pipeline, Skills: a.skills, Drive: a.drive, Tenants: a.tenants,
 		Checks: a.checks, Info: a.info, Logger: a.log,
 	})}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/gantryhost/gantry/abi"
+	"github.com/gantryhost/gantry/host/tenants"
 	"github.com/gantryhost/gantry/host/wasmbin"
 	"github.com/gantryhost/gantry/host/yamlfile"
 )
@@ -46,6 +47,7 @@ type settings struct {
 	Memory     byteSize
 	MinFree    byteSize
 	CallLimit  time.Duration
+	Confirm    string
 	Drain      time.Duration
 	Quickstart bool
 	NoHotPath  bool
@@ -76,6 +78,7 @@ func (s *settings) bind(f *pflag.FlagSet) {
 	f.Var(&s.MinFree, "min-free", "below so many free `bytes` on the disk the host turns read-only")
 	s.bindAdmission(f)
 	s.bindDrive(f)
+	f.StringVar(&s.Confirm, "confirm-default", string(tenants.ConfirmNever), "calls that a person has to confirm: never or destructive, where a tenant has no policy of its own")
 	f.DurationVar(&s.CallLimit, "call-limit", time.Minute, "longest `time` of one call, where a plugin's settings name none")
 }
 
@@ -293,6 +296,9 @@ func (s *settings) check() error {
 	}
 	if s.CallLimit <= 0 || s.CallLimit > 24*time.Hour {
 		return usageError{fmt.Errorf("--call-limit: %v is not between 0 and 24h", s.CallLimit)}
+	}
+	if c := tenants.Confirm(s.Confirm); c != tenants.ConfirmNever && c != tenants.ConfirmDestructive {
+		return usageError{fmt.Errorf("--confirm-default: %q is not never or destructive", s.Confirm)}
 	}
 	if s.CompileCPU < time.Second || s.CompileCPU > time.Hour {
 		return usageError{fmt.Errorf("--compile-cpu: %v is not between 1s and 1h", s.CompileCPU)}

@@ -30,6 +30,7 @@ import (
 	"github.com/gantryhost/gantry/host/sandbox"
 	"github.com/gantryhost/gantry/host/skills"
 	"github.com/gantryhost/gantry/host/store/badgerstore"
+	"github.com/gantryhost/gantry/host/tenants"
 	"github.com/gantryhost/gantry/plugins"
 	"github.com/gantryhost/gantry/registry"
 )
@@ -57,6 +58,7 @@ type app struct {
 	metrics  *metrics.Metrics
 	pipeline *invoke.Pipeline
 	skills   *skills.Service
+	tenants  *tenants.Service
 	mcp      *mcp.Server
 
 	// closers undo what was opened, last first.
@@ -130,6 +132,10 @@ func (a *app) openServices(context.Context) error {
 	if a.memory, err = memory.New(memory.Config{Store: a.state}); err != nil {
 		return err
 	}
+	if a.tenants, err = tenants.New(tenants.Config{Store: a.state, Confirm: tenants.Confirm(a.s.Confirm), Logger: a.log}); err != nil {
+		return err
+	}
+	a.onClose("tenants", func(context.Context) error { return a.tenants.Close() })
 	if a.egress, err = egress.New(egress.Config{Logger: a.log, UserAgent: "Gantry/" + version}); err != nil {
 		return err
 	}
@@ -236,6 +242,7 @@ func (a *app) openPipeline(context.Context) error {
 		Ops:     ops,
 		Runs:    a.runs,
 		Journal: hearers{a.journal, a.metrics},
+		Policy:  a.tenants,
 		SealKey: seal,
 		Logger:  a.log,
 		Limits:  host.Limits{Wall: a.s.CallLimit},

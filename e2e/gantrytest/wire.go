@@ -17,6 +17,8 @@ import (
 type Caller struct {
 	URL, Key string
 	HTTP     *http.Client
+	// Can are the capabilities that Modern declares; none where nil.
+	Can map[string]any
 }
 
 // NewCaller returns a caller with connections of its own.
@@ -159,10 +161,14 @@ func (c *Caller) Modern(method, name string, params map[string]any) (*RPC, error
 	if params == nil {
 		params = map[string]any{}
 	}
+	can := c.Can
+	if can == nil {
+		can = map[string]any{}
+	}
 	params["_meta"] = map[string]any{
 		"io.modelcontextprotocol/protocolVersion":    "2026-07-28",
 		"io.modelcontextprotocol/clientInfo":         map[string]any{"name": "gantrytest", "version": "1"},
-		"io.modelcontextprotocol/clientCapabilities": map[string]any{},
+		"io.modelcontextprotocol/clientCapabilities": can,
 	}
 	headers := []string{"Mcp-Protocol-Version", "2026-07-28", "Mcp-Method", method}
 	if name != "" {

@@ -1,7 +1,7 @@
 // Copyright 2026 The Gantry Authors.
 
-// Command slow is a plugin whose tool takes its time: for trying out progress, streaming and
-// cancelling against a host.
+// Command slow is a plugin whose tools take their time: for trying out progress, streaming, cancelling
+// and tasks against a host, and what a person has to confirm.
 package main
 
 import (
@@ -17,8 +17,10 @@ type countIn struct {
 	DelayMS int `json:"delay_ms,omitempty" doc:"How long to wait before each number" default:"100" minimum:"0" maximum:"10000"`
 }
 
-var _ = pdk.Serve(pdk.Plugin{Name: "slow", Summary: "A tool that takes its time"},
-	pdk.Tool("slow_count", "Counts slowly, and tells how far it is.", count, pdk.ReadOnly, pdk.Idempotent))
+var _ = pdk.Serve(pdk.Plugin{Name: "slow", Summary: "Tools that take their time"},
+	pdk.Tool("slow_count", "Counts slowly, and tells how far it is.", count, pdk.ReadOnly, pdk.Idempotent, pdk.LongRunning),
+	pdk.Tool("slow_erase", "Says that it erases a thing, after a moment, and erases nothing.", erase, pdk.Destructive),
+	pdk.Tool("slow_around", "Calls slow_erase, if it may.", around))
 
 func count(ctx *pdk.Context, in countIn) (string, error) {
 	var said strings.Builder
@@ -30,6 +32,23 @@ func count(ctx *pdk.Context, in countIn) (string, error) {
 		ctx.Progress(float64(i), float64(in.N), fmt.Sprintf("counted to %d", i))
 	}
 	return said.String(), nil
+}
+
+type eraseIn struct {
+	What string `json:"what" doc:"What to erase"`
+}
+
+func erase(_ *pdk.Context, in eraseIn) (string, error) {
+	time.Sleep(20 * time.Millisecond)
+	return "erased " + in.What, nil
+}
+
+func around(ctx *pdk.Context, in eraseIn) (string, error) {
+	r, err := ctx.CallResult("slow_erase", in)
+	if err != nil {
+		return "", err
+	}
+	return "by way of slow_around: " + r.Content[0].Text, nil
 }
 
 func main() {}

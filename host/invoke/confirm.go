@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -161,6 +162,14 @@ func nobodyToAsk(tool, surface string) error {
 		return err.WithHint("use a client that declares the capability elicitation")
 	}
 	return err.WithHint("call it over MCP from a client that declares the capability elicitation; REST has no step for it")
+}
+
+// Unconfirmed tells whether err is the host's word that a person has to confirm this very call, and
+// that nobody could be asked. A plugin may use the code for matters of its own, such as a tool that it
+// called in turn.
+func Unconfirmed(err error) bool {
+	var he *host.Error
+	return errors.As(err, &he) && he.Code == abi.CodeConfirmation
 }
 
 // spend takes a state out of use. Another call with it is refused, also after a restart.

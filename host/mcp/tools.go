@@ -148,7 +148,7 @@ func protocolError(err error, version string) *jsonrpc.Error {
 	switch {
 	case errors.As(err, &own):
 		return own
-	case version >= firstModern && unconfirmable(err):
+	case version >= firstModern && invoke.Unconfirmed(err):
 		out := host.Outward(err)
 		return &jsonrpc.Error{Code: sdk.CodeMissingRequiredClientCapabilities, Message: out.Message,
 			Data: withRequired(out, map[string]any{abi.ClientElicitation: struct{}{}})}

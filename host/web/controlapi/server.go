@@ -51,6 +51,7 @@ type Config struct {
 	Caller  Caller
 	Skills  Skills
 	Drive   Drive
+	Tenants Tenants
 	// Checks runs doctor's checks.
 	Checks func(ctx context.Context) []Check
 	Info   func() Info
@@ -76,6 +77,7 @@ func Handler(c Config) http.Handler {
 	}
 	maps.Copy(routes, d.skillRoutes())
 	maps.Copy(routes, d.driveRoutes())
+	maps.Copy(routes, d.tenantRoutes())
 	for pattern, fn := range routes {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			if err := fn(w, r); err != nil {
@@ -261,7 +263,7 @@ func (d *door) call(w http.ResponseWriter, r *http.Request) error {
 	})
 	lines := &lineSink{w: w, flush: http.NewResponseController(w)}
 	w.Header().Set("Content-Type", "application/x-ndjson")
-	a, err := d.Caller.Call(ctx, invoke.Request{Tool: req.Tool, Input: req.Input, Surface: "cli"}, lines)
+	a, err := d.confirmedCall(ctx, invoke.Request{Tool: req.Tool, Input: req.Input, Surface: "cli"}, lines, req.Confirm)
 	switch {
 	case err != nil:
 		lines.write(CallEvent{Error: d.outward(err)})
@@ -272,6 +274,23 @@ func (d *door) call(w http.ResponseWriter, r *http.Request) error {
 		lines.write(CallEvent{Result: a.Result})
 	}
 	return nil
+}
+
+// confirmedCall makes a call, and where a person has to confirm it says yes for the operator, if that
+// is the operator's word.
+func (d *door) confirmedCall(ctx context.Context, r invoke.Request, s invoke.Sink, yes bool) (*invoke.Answer, error) {
+	a, err := d.Caller.Call(ctx, r, s)
+	if !yes || !invoke.Unconfirmed(err) {
+		return a, err
+	}
+	question := r
+	question.Client.Can = []string{abi.ClientElicitation}
+	if a, err = d.Caller.Call(ctx, question, nil); err != nil || a.InputRequired == nil {
+		return a, err
+	}
+	r.State = a.InputRequired.State
+	r.Answers = map[string]json.RawMessage{invoke.ConfirmKey: json.RawMessage(`{"action":"accept","content":{"confirm":true}}`)}
+	return d.Caller.Call(ctx, r, s)
 }
 
 func (d *door) outward(err error) *abi.Error {

@@ -82,6 +82,8 @@ type CallRequest struct {
 	Tool   string          `json:"tool"`
 	Input  json.RawMessage `json:"input,omitempty"`
 	Tenant host.TenantID   `json:"tenant,omitempty"`
+	// Confirm is the operator's yes, for a tool whose calls a person has to confirm.
+	Confirm bool `json:"confirm,omitempty"`
 }
 
 // CallEvent is one line of a call's answer: partials, progress and log lines as they come, then a
