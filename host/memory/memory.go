@@ -106,6 +106,9 @@ func spaceFor(op string, p *host.Principal, write bool) (space, error) {
 	if p == nil || !p.Tenant.Valid() {
 		return nil, host.Errorf(op, abi.CodeInternal, "the call has no tenant")
 	}
+	if p.Kind == host.KindWorkspace { // a workspace is plain storage
+		return nil, host.Errorf(op, abi.CodeForbidden, "a workspace credential has no memory").WithHint("use an org key")
+	}
 	for _, sc := range []host.Scope{host.ScopeReadData, host.ScopeWriteTools} {
 		if sc == host.ScopeWriteTools && !write || p.Has(sc) {
 			continue

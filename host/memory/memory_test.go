@@ -379,6 +379,10 @@ func TestScopesAndRights(t *testing.T) {
 			})
 		}
 	}
+	t.Run("a workspace has no memory", func(t *testing.T) {
+		_, err := s.Read(t.Context(), &host.Principal{Tenant: "acme", User: "ann", Kind: host.KindWorkspace, Scopes: host.AllScopes()}, abi.MemoryRead{Path: "a"})
+		storetest.WantCode(t, err, abi.CodeForbidden)
+	})
 	t.Run("without any rights", func(t *testing.T) {
 		_, err := s.Ops()[abi.OpMemoryRead](t.Context(), &host.CallInfo{Principal: ann, Plugin: "notes"}, []byte(`{}`))
 		storetest.WantCode(t, err, abi.CodeForbidden)
