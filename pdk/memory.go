@@ -4,6 +4,7 @@ package pdk
 
 import (
 	"iter"
+	"unicode/utf8"
 
 	"github.com/gantryhost/gantry/abi"
 )
@@ -70,11 +71,17 @@ func (m Memory) Write(path, content string) (abi.MemoryInfo, error) {
 
 // WriteWith is Write, or only over an expected revision (else abi.CodeConflict).
 func (m Memory) WriteWith(write abi.MemoryWrite) (abi.MemoryInfo, error) {
+	if !utf8.ValidString(write.Content) {
+		return abi.MemoryInfo{}, notText()
+	}
 	return ask[abi.MemoryInfo](m.ctx, abi.OpMemoryWrite, write)
 }
 
 // Append adds to the end of a file, or makes it. Nothing is lost when several append at once.
 func (m Memory) Append(add abi.MemoryAppend) (abi.MemoryInfo, error) {
+	if !utf8.ValidString(add.Content) {
+		return abi.MemoryInfo{}, notText()
+	}
 	return ask[abi.MemoryInfo](m.ctx, abi.OpMemoryAppend, add)
 }
 
@@ -88,3 +95,6 @@ func (m Memory) Delete(del abi.MemoryDelete) error {
 func (m Memory) Search(search abi.MemorySearch) (abi.MemoryHits, error) {
 	return ask[abi.MemoryHits](m.ctx, abi.OpMemorySearch, search)
 }
+
+// notText refuses what would not cross the border as it is: JSON has no other strings than UTF-8.
+func notText() error { return Invalid("content", "it is not UTF-8; memory keeps text") }

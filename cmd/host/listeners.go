@@ -18,6 +18,7 @@ import (
 	"github.com/gantryhost/gantry/host/web/driveapi"
 	"github.com/gantryhost/gantry/host/web/healthapi"
 	"github.com/gantryhost/gantry/host/web/infoapi"
+	"github.com/gantryhost/gantry/host/web/memoryapi"
 	"github.com/gantryhost/gantry/host/web/metricsapi"
 	"github.com/gantryhost/gantry/host/web/runapi"
 	"github.com/gantryhost/gantry/host/web/skillsapi"
@@ -126,6 +127,10 @@ func (a *app) surfaces() (*web.Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	memories, err := memoryapi.New(a.memory)
+	if err != nil {
+		return nil, err
+	}
 	health, err := healthapi.New(healthapi.Config{Probes: a.probes()})
 	if err != nil {
 		return nil, err
@@ -138,7 +143,7 @@ func (a *app) surfaces() (*web.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	surfaces, err := a.guarded(health, info, rest, shelves, skilled, numbers)
+	surfaces, err := a.guarded(health, info, rest, shelves, memories, skilled, numbers)
 	if err != nil {
 		return nil, err
 	}
@@ -183,7 +188,7 @@ func (a *app) stop(ctx context.Context) {
 // control is the operator's door onto this host.
 func (a *app) control() *http.Server {
 	return &http.Server{Handler: controlapi.Handler(controlapi.Config{
-		Keys: a.keys, Plugins: a.registry, Caller: a.pipeline, Skills: a.skills, Drive: a.drive, Tenants: a.tenants,
+		Keys: a.keys, Plugins: a.registry, Caller: a.pipeline, Skills: a.skills, Drive: a.drive, Memory: a.memory, Tenants: a.tenants,
 		Checks: a.checks, Info: a.info, Logger: a.log,
 	})}
 }

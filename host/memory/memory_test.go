@@ -379,6 +379,11 @@ func TestScopesAndRights(t *testing.T) {
 			})
 		}
 	}
+	t.Run("what is not UTF-8 is refused, not mended", func(t *testing.T) {
+		call := &host.CallInfo{Principal: ann, Plugin: "notes", Granted: &abi.Rights{Memory: "write"}}
+		_, err := s.Ops()[abi.OpMemoryWrite](t.Context(), call, []byte("{\"path\":\"a\",\"content\":\"\xff\"}"))
+		storetest.WantCode(t, err, abi.CodeInvalidArg)
+	})
 	t.Run("a workspace has no memory", func(t *testing.T) {
 		_, err := s.Read(t.Context(), &host.Principal{Tenant: "acme", User: "ann", Kind: host.KindWorkspace, Scopes: host.AllScopes()}, abi.MemoryRead{Path: "a"})
 		storetest.WantCode(t, err, abi.CodeForbidden)

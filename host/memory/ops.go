@@ -5,6 +5,7 @@ package memory
 import (
 	"context"
 	"encoding/json"
+	"unicode/utf8"
 
 	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
@@ -34,6 +35,9 @@ func operation[In, Out any](write bool, f func(context.Context, *host.Principal,
 			return nil, err
 		}
 		var in In
+		if !utf8.Valid(req) { // encoding/json would put something else in its place
+			return nil, host.Errorf(op, abi.CodeInvalidArg, "the request is not UTF-8; memory keeps text")
+		}
 		if err := json.Unmarshal(req, &in); err != nil {
 			return nil, host.Errorf(op, abi.CodeInvalidArg, "the request is not the JSON expected: %w", err)
 		}

@@ -52,6 +52,7 @@ type Config struct {
 	Skills  Skills
 	Drive   Drive
 	Tenants Tenants
+	Memory  Memory
 	// Checks runs doctor's checks.
 	Checks func(ctx context.Context) []Check
 	Info   func() Info
@@ -78,6 +79,7 @@ func Handler(c Config) http.Handler {
 	maps.Copy(routes, d.skillRoutes())
 	maps.Copy(routes, d.driveRoutes())
 	maps.Copy(routes, d.tenantRoutes())
+	maps.Copy(routes, d.memoryRoutes())
 	for pattern, fn := range routes {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			if err := fn(w, r); err != nil {
