@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -64,6 +65,8 @@ func (a *app) start(listener net.Listener) (<-chan error, error) {
 		}
 	})
 	n.wg.Go(func() { a.recoverRuns(ctx) })
+	// What the start has read and parsed is garbage now, and with many plugins most of the memory.
+	n.wg.Go(debug.FreeOSMemory)
 	n.wg.Go(func() {
 		if err := n.door.Serve(local); !errors.Is(err, http.ErrServerClosed) {
 			a.log.Error("control socket", "err", err)

@@ -17,7 +17,9 @@ import (
 type code struct {
 	engine *Engine
 	key    string
-	// wasm is the admitted module; it is dropped when it has been compiled.
+	digest string
+	// wasm is the admitted module, nil where the engine's modules keep it; it is dropped when it has
+	// been compiled.
 	wasm []byte
 	// refs counts the guests, instances and compilations that need it.
 	refs     int
@@ -97,7 +99,13 @@ func (c *code) build() (compiled wazero.CompiledModule, st state, err error) {
 			err = contractf("the module does not compile: the compiler gave up: %v", r)
 		}
 	}()
-	wasm, st, err := prepare(c.wasm, c.engine.cfg.Admission)
+	wasm := c.wasm
+	if wasm == nil {
+		if wasm, err = c.engine.modules.get(c.digest); err != nil {
+			return nil, st, err
+		}
+	}
+	wasm, st, err = prepare(wasm, c.engine.cfg.Admission)
 	if err != nil {
 		return nil, st, err
 	}

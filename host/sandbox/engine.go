@@ -21,7 +21,7 @@ import (
 
 // Config says how an Engine works. The zero value is usable.
 type Config struct {
-	// CacheDir keeps compiled code and manifests across restarts. It is made where it is missing, and
+	// CacheDir keeps compiled code, modules and manifests across restarts. It is made where it is missing, and
 	// must be writable by the host alone: what lies there is run. Empty keeps nothing.
 	CacheDir string
 	// Compiler, where it and CacheDir are set, is handed every prepared module that this cache has not
@@ -61,6 +61,7 @@ type Engine struct {
 	cache     wazero.CompilationCache
 	known     map[string]map[string]signature
 	manifests manifests
+	modules   modules
 	budget    budget
 
 	mu     sync.Mutex
@@ -94,8 +95,12 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.CacheDir != "" {
 		e.manifests.dir = filepath.Join(cfg.CacheDir, "manifests")
 		proven := filepath.Join(cfg.CacheDir, provenDir)
-		if err := errors.Join(os.MkdirAll(e.manifests.dir, 0o700), os.MkdirAll(proven, 0o700)); err != nil {
+		e.modules.dir = filepath.Join(cfg.CacheDir, "modules")
+		if err := errors.Join(os.MkdirAll(e.manifests.dir, 0o700), os.MkdirAll(proven, 0o700), os.MkdirAll(e.modules.dir, 0o700)); err != nil {
 			return nil, host.E(op, abi.CodeInternal, err)
+		}
+		if err := e.modules.prune(time.Now()); err != nil {
+			cfg.Logger.Warn("old modules could not be deleted from the cache", "error", err)
 		}
 		if e.cache, err = newCache(cfg.CacheDir); err != nil {
 			return nil, host.E(op, abi.CodeInternal, err)
@@ -216,6 +221,13 @@ func (e *Engine) Load(ctx context.Context, a Artifact) (host.Guest, *abi.Manifes
 	if err := s.checkMemory(a.Name, a.Limits.MemoryBytes); err != nil {
 		return nil, nil, err
 	}
+	kept, err := e.modules.put(a.Digest, a.Wasm)
+	if err != nil {
+		e.log.Warn("a module could not be kept on disk; it stays in memory until it is compiled", "plugin", a.Name, "error", err)
+	}
+	if kept {
+		a.Wasm = nil
+	}
 	g, err := e.adopt(&a)
 	if err != nil {
 		return nil, nil, err
@@ -259,7 +271,7 @@ func (e *Engine) adopt(a *Artifact) (*guest, error) {
 	key := a.Digest + "/" + preparation
 	c := e.codes[key]
 	if c == nil {
-		c = &code{engine: e, key: key, wasm: a.Wasm}
+		c = &code{engine: e, key: key, digest: a.Digest, wasm: a.Wasm}
 		e.codes[key] = c
 	}
 	c.refs++

@@ -3,7 +3,6 @@
 package sandbox
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -47,17 +46,5 @@ func (m manifests) put(digest string, data []byte) error {
 	if m.dir == "" {
 		return nil
 	}
-	f, err := os.CreateTemp(m.dir, "new-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), m.path(digest))
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
+	return writeAside(m.dir, m.path(digest), data)
 }
