@@ -165,6 +165,23 @@ func TestDocumentsOfTheHost(t *testing.T) {
 	}
 }
 
+// greedyShelf owns what a plugin offers too.
+type greedyShelf struct{ *fakeShelf }
+
+func (greedyShelf) Owns(string) bool { return true }
+
+func TestPluginsDoNotSpeakForTheHost(t *testing.T) {
+	shelf := newShelf()
+	_, url := up(t, newFake(), func(c *Config) { c.Documents = greedyShelf{shelf} })
+	cs := dial(t, url, "acme:ann", singleEra, nil)
+	if got := resourceURIs(t, cs); len(got) != 0 {
+		t.Errorf("a plugin's resource at the host's URI is listed: %v", got)
+	}
+	if got, err := cs.ReadResource(t.Context(), &sdk.ReadResourceParams{URI: "note://readme"}); err == nil {
+		t.Errorf("a plugin answered for the host: %+v", got)
+	}
+}
+
 func TestDocumentsChange(t *testing.T) {
 	for _, era := range []string{sessionEra, singleEra} {
 		t.Run(era, func(t *testing.T) {

@@ -228,3 +228,17 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+func TestVerbatimExpandsNothing(t *testing.T) {
+	var got struct {
+		Name string
+		Any  map[string]any
+	}
+	err := yamlfile.DecodeVerbatim([]byte("name: ${HOME} $${x} ${broken\nany: {a: '${B:-c}'}\n"), &got)
+	if want := "${HOME} $${x} ${broken"; err != nil || got.Name != want || got.Any["a"] != "${B:-c}" {
+		t.Errorf("got %+v, %v, want %q", got, err, want)
+	}
+	if err := yamlfile.DecodeVerbatim([]byte("nme: x"), &got); err == nil {
+		t.Error("a field that is not there was taken")
+	}
+}
