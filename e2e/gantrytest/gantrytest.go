@@ -91,6 +91,9 @@ func New(t testing.TB) *Host {
 func (h *Host) Start() {
 	h.t.Helper()
 	args := append([]string{"serve", "--listen", h.Addr, "--data", h.Data, "--plugins", h.Plugins}, h.Extra...)
+	if cache := os.Getenv("GANTRY_TEST_CACHE"); cache != "" { // what is compiled need not be again
+		args = append(args, "--cache", cache)
+	}
 	h.mu.Lock()
 	h.log = &bytes.Buffer{}
 	h.cmd = exec.Command(h.Bin, args...)
