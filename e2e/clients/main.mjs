@@ -1,8 +1,9 @@
 // The official TypeScript clients against a running host: they list, call, hear progress, and cancel
-// a long call that then really ends. Usage: node main.mjs URL KEY
+// a long call that then really ends. Usage: node main.mjs URL KEY LEAN
 //
 // The host has to serve text_hash, and slow_count with room for one call at a time: that is how the
 // end of a cancelled call is seen. The key's tenant has to have the skill examples/skills/hash-report.
+// LEAN is a key of --tools meta.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
@@ -10,9 +11,9 @@ import { Client as OldClient } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport as OldTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 
-const [url, key] = process.argv.slice(2);
+const [url, key, lean] = process.argv.slice(2);
 const endpoint = new URL('/mcp', url);
-const requestInit = { headers: { Authorization: `Bearer ${key}` } };
+const as = (token) => ({ requestInit: { headers: { Authorization: `Bearer ${token}` } } });
 const me = { name: 'e2e', version: '1' };
 
 // sha256 of "gantry"
@@ -34,22 +35,22 @@ async function test(name, f) {
 
 // Each client as { callTool(params, options), listTools(), listResources(), readResource(params), close() }.
 const clients = {
-  'SDK 1.32.2': async () => {
+  'SDK 1.32.2': async (token = key) => {
     const c = new OldClient(me);
-    await c.connect(new OldTransport(endpoint, { requestInit }));
+    await c.connect(new OldTransport(endpoint, as(token)));
     return {
       listTools: () => c.listTools(), callTool: (p, o) => c.callTool(p, undefined, o),
       listResources: () => c.listResources(), readResource: (p) => c.readResource(p), close: () => c.close(),
     };
   },
-  'client 2.4.0': async () => {
+  'client 2.4.0': async (token = key) => {
     const c = new Client(me);
-    await c.connect(new StreamableHTTPClientTransport(endpoint, { requestInit }));
+    await c.connect(new StreamableHTTPClientTransport(endpoint, as(token)));
     return c;
   },
-  'client 2.4.0, newest protocol': async () => {
+  'client 2.4.0, newest protocol': async (token = key) => {
     const c = new Client(me, { versionNegotiation: { mode: 'auto' } });
-    await c.connect(new StreamableHTTPClientTransport(endpoint, { requestInit }));
+    await c.connect(new StreamableHTTPClientTransport(endpoint, as(token)));
     return c;
   },
 };
@@ -80,6 +81,29 @@ for (const [name, connect] of Object.entries(clients)) {
     const [script] = (await client.readResource({ uri: 'skill://hash-report/scripts/table.py' })).contents;
     assert.match(script.text, /^#!/);
     await assert.rejects(client.readResource({ uri: 'skill://hash-report/none.py' }));
+  });
+  await test(`${name}: finds a tool and calls it by name, with progress`, async () => {
+    const found = await client.callTool({ name: 'search_tools', arguments: { query: 'counting slowly', limit: 1 } });
+    const [tool] = JSON.parse(found.content[0].text).tools;
+    assert.equal(tool.name, 'slow_count');
+    assert.equal(tool.inputSchema.properties.n.type, 'integer');
+    const heard = [];
+    const r = await client.callTool(
+      { name: 'call_tool', arguments: { name: tool.name, arguments: { n: 2, delay_ms: 20 } } },
+      { onprogress: (p) => heard.push(p) },
+    );
+    assert.equal(r.content[0].text, '1 2 ');
+    assert.deepEqual(heard.filter((p) => p.total === 2).map((p) => p.progress), [1, 2]);
+    const wrong = await client.callTool({ name: 'call_tool', arguments: { name: 'slow_cuont' } });
+    assert.equal(wrong.isError, true);
+    assert.match(JSON.parse(wrong.content[0].text).hint, /slow_count/);
+  });
+  await test(`${name}: sees the host's own tools alone with a key that says so`, async () => {
+    const short = await connect(lean);
+    assert.deepEqual((await short.listTools()).tools.map((t) => t.name), ['call_tool', 'search_tools']);
+    const r = await short.callTool({ name: 'call_tool', arguments: { name: hash.tool, arguments: hash.args } });
+    assert.match(r.content[0].text, /[0-9a-f]{64}/);
+    await short.close();
   });
   await test(`${name}: hears progress`, async () => {
     const heard = [];
@@ -115,6 +139,8 @@ await test('inspector 2.12.0: lists and calls', async () => {
   assert.ok(list.tools.some((t) => t.name === 'text_hash'));
   const r = await inspect('--method', 'tools/call', '--tool-name', 'text_hash', '--tool-arg', 'text=gantry');
   assert.match(r.content[0].text, /[0-9a-f]{64}/);
+  const found = await inspect('--method', 'tools/call', '--tool-name', 'search_tools', '--tool-arg', 'query=hash');
+  assert.equal(JSON.parse(found.content[0].text).tools[0].name, 'text_hash');
 });
 
 console.log(`TypeScript clients: ${passed} passed, ${failed} failed`);
