@@ -101,6 +101,9 @@ func (p *Pipeline) AnswerTask(ctx context.Context, id string, answers map[string
 		return err
 	}
 	live.updated = p.now()
+	if len(live.waiting.open) == 0 {
+		live.rec.Status = StatusPending
+	}
 	return nil
 }
 
@@ -142,18 +145,8 @@ func (p *Pipeline) converse(ctx context.Context, who *host.Principal, r *run, a 
 
 // park lets a task wait for its answers. It takes none of the tenant's places meanwhile.
 func (p *Pipeline) park(ctx context.Context, r *run, w *waiting) (map[string]json.RawMessage, error) {
-	r.mu.Lock()
-	r.waiting = w
-	if !r.decided {
-		r.rec.Status, r.updated = StatusInputRequired, p.now()
-	}
-	r.mu.Unlock()
-	defer func() {
-		r.mu.Lock()
-		r.waiting = nil
-		r.mu.Unlock()
-		r.setStatus(StatusPending, p.now())
-	}()
+	r.await(w, p.now())
+	defer func() { r.await(nil, p.now()) }()
 	if p.draining.Load() {
 		return nil, errInterrupted()
 	}
@@ -166,6 +159,21 @@ func (p *Pipeline) park(ctx context.Context, r *run, w *waiting) (map[string]jso
 		return nil, host.Errorf("invoke.run", abi.CodeDeadline, "nobody answered the task's questions within %s", p.cfg.StateTTL)
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
+	}
+}
+
+// await sets what the run waits for, nil for nothing any more. Its status says that it waits as long
+// as a question is open, and not longer.
+func (r *run) await(w *waiting, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.waiting = w
+	switch {
+	case r.decided:
+	case w != nil && len(w.open) > 0:
+		r.rec.Status, r.updated = StatusInputRequired, now
+	case r.rec.Status == StatusInputRequired:
+		r.rec.Status, r.updated = StatusPending, now
 	}
 }
 

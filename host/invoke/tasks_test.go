@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -470,5 +471,79 @@ func TestRunThatWaitsMeetsANewPolicy(t *testing.T) {
 			}
 			return
 		}
+	}
+}
+
+func TestTaskIsAnsweredAndEndedAtOnce(t *testing.T) {
+	h, ann := start(t, nil, asking()), as("acme", "ann")
+	var all sync.WaitGroup
+	for range 40 {
+		id := startTask(t, h, ann, taskRequest("two")).CallID
+		for _, key := range []string{"1-a", "1-b", "2-a", "1-a"} {
+			all.Go(func() {
+				for range 20 {
+					if err := h.AnswerTask(ann, id, map[string]json.RawMessage{key: []byte(`{}`)}); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		all.Go(func() {
+			for range 20 {
+				task, err := h.Task(ann, id)
+				if err != nil || task.Status == invoke.StatusInputRequired && len(task.Questions) == 0 {
+					t.Errorf("it is %s with no question, %v", task.Status, err)
+				}
+			}
+			if err := h.CancelTask(ann, id); err != nil {
+				t.Error(err)
+			}
+		})
+		defer func() {
+			if got := settled(t, h, ann, id); !got.Status.Ended() {
+				t.Errorf("it is %s", got.Status)
+			}
+		}()
+	}
+	all.Wait()
+}
+
+func TestConfirmationIsSpentForGood(t *testing.T) {
+	s, err := badgerstore.Open(badgerstore.Config{InMemory: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	p, ran := &policy{}, &atomic.Int64{}
+	p.confirm.Store(true)
+	strict := func(c *invoke.Config) { c.Policy = p }
+	ann, r := as("acme", "ann"), taskRequest("drop")
+	before := startOn(t, s, strict, guarded(ran))
+	r.State, r.Answers = askedFirst(t, before, ann, r), yes
+	if _, err := before.Call(ann, r, nil); err != nil {
+		t.Fatal(err)
+	}
+	before.stop(t)
+	after := startOn(t, s, strict, guarded(ran))
+	defer after.stop(t)
+	_, err = after.Call(ann, r, nil)
+	wantCode(t, err, abi.CodeInvalidArg)
+	if ran.Load() != 1 {
+		t.Errorf("the tool ran %d times", ran.Load())
+	}
+}
+
+func TestConfirmationEnds(t *testing.T) {
+	p, ran := &policy{}, &atomic.Int64{}
+	p.confirm.Store(true)
+	now := &moving{}
+	h := start(t, func(c *invoke.Config) { c.Policy, c.Clock = p, now }, guarded(ran))
+	ann, r := as("acme", "ann"), taskRequest("drop")
+	r.State, r.Answers = askedFirst(t, h, ann, r), yes
+	now.hours.Add(2)
+	_, err := h.Call(ann, r, nil)
+	wantCode(t, err, abi.CodeInvalidArg)
+	if ran.Load() != 0 {
+		t.Error("the tool has run")
 	}
 }

@@ -188,7 +188,8 @@ func eraOf(req interface {
 		e.client.Name, e.client.Version = info.Name, info.Version
 	}
 	if can := req.ClientCapabilities(); can != nil {
-		if can.Elicitation != nil {
+		// A client that names one mode of asking cannot do the other; one that names none can do forms.
+		if el := can.Elicitation; el != nil && (el.Form != nil || el.URL == nil) {
 			e.client.Can = append(e.client.Can, abi.ClientElicitation)
 		}
 		if can.Sampling != nil {
