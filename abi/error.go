@@ -37,6 +37,8 @@ const (
 	CodeLimit Code = "LIMIT_EXCEEDED"
 	// CodeBusy says that the host or the plugin has no room just now; try again.
 	CodeBusy Code = "BUSY"
+	// CodeRateLimited says that the tenant has used up a quota; the message says which, and when it begins anew.
+	CodeRateLimited Code = "RATE_LIMITED"
 	// CodeUnavailable says that the host is stopping or read-only.
 	CodeUnavailable Code = "UNAVAILABLE"
 	// CodeTrap says that the plugin crashed: a trap, a panic or a bad pointer.
@@ -72,7 +74,7 @@ func (e *Error) Error() string { return e.Message }
 // did not say.
 func (c Code) Retryable() bool {
 	switch c {
-	case CodeUpstream, CodeDeadline, CodeBusy, CodeUnavailable, CodeInterrupted:
+	case CodeUpstream, CodeDeadline, CodeBusy, CodeRateLimited, CodeUnavailable, CodeInterrupted:
 		return true
 	}
 	return false

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/gantryhost/gantry/abi"
 )
@@ -22,6 +23,9 @@ type Error struct {
 	// Hint says what to do; Details is a JSON value for machines. Both may be empty.
 	Hint    string
 	Details json.RawMessage
+	// RetryAfter is how long to wait before trying again, where that is known; surfaces that have a
+	// header for it send it.
+	RetryAfter time.Duration
 	// Retry overrules Code.Retryable where it is not nil.
 	Retry *bool
 }

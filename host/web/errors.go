@@ -4,7 +4,9 @@ package web
 
 import (
 	"encoding/json"
+	"errors"
 	"strconv"
+	"time"
 
 	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
@@ -44,7 +46,7 @@ func DefaultRow(code abi.Code) Row {
 		status = 409
 	case abi.CodeLimit, CodeTooLarge:
 		status = 413
-	case abi.CodeBusy:
+	case abi.CodeBusy, abi.CodeRateLimited:
 		status = 429
 	case abi.CodeUnavailable, abi.CodeInterrupted, abi.CodeCredentialMissing:
 		status = 503
@@ -110,7 +112,7 @@ func (c *Ctx) fail(err error) {
 		c.SetHeader("WWW-Authenticate", challenge)
 	case 429, 503:
 		if out.Retryable {
-			c.SetHeader("Retry-After", "1")
+			c.SetHeader("Retry-After", retryAfter(err))
 		}
 	}
 	if out.Code == abi.CodeInternal {
@@ -121,6 +123,15 @@ func (c *Ctx) fail(err error) {
 		c.server.cfg.Logger.Error("error could not be written", "request_id", c.RequestID(), "error", werr)
 		c.raw.Status(row.Status)
 	}
+}
+
+// retryAfter is the header for err in whole seconds, 1 where err does not say.
+func retryAfter(err error) string {
+	var he *host.Error
+	if !errors.As(err, &he) || he.RetryAfter <= time.Second {
+		return "1"
+	}
+	return strconv.FormatInt(int64((he.RetryAfter+time.Second-1)/time.Second), 10)
 }
 
 func bytesText(n int) string {
