@@ -73,8 +73,12 @@ type call struct {
 	cleared *clearance
 	kept    bool
 
-	plugin  *registry.Plugin
-	usage   host.Usage
+	plugin *registry.Plugin
+	usage  host.Usage
+	// reserved says that the tenant's quota has the call already; rationed that the fuel of limits is
+	// what the tenant has left.
+	reserved, rationed bool
+
 	ops     int
 	events  int
 	out     int // bytes of the answer
@@ -193,8 +197,12 @@ func (c *call) run(ctx context.Context, g host.Guest) (out host.Output, err erro
 		}
 		c.closers = nil
 	}()
+	if err := c.reserve(ctx); err != nil {
+		return out, err
+	}
 	c.guest.Tenant, c.guest.Border, c.guest.Limits = c.info.Principal.Tenant, c, c.limits
 	out, c.usage, err = g.Call(ctx, &c.guest)
+	err = c.settled(ctx, err)
 	c.out = len(out.Data)
 	if err == nil && int64(len(out.Data)) > c.limits.OutputBytes {
 		return host.Output{}, host.Errorf(op, abi.CodeLimit, "the answer has %d bytes; at most %d are allowed", len(out.Data), c.limits.OutputBytes).

@@ -43,6 +43,8 @@ type Config struct {
 	Policy Policy
 	// Journal hears of every call; nil keeps none.
 	Journal Journal
+	// Quota is asked before each call of a tool, prompt, resource or completion; nil bounds nothing.
+	Quota Quota
 	// Clock is the system's where nil.
 	Clock host.Clock
 	// Logger takes the plugins' log and the host's; nil is silent.

@@ -133,7 +133,11 @@ func (rs *runs) choose(take func(runID, *run) bool) []*run {
 
 // run is one run under way.
 type run struct {
-	log    eventLog
+	log eventLog
+	// reserved is when the run took its tenant's quota for its first attempt, zero once that runs. It
+	// is the run's goroutine's.
+	reserved time.Time
+
 	cancel context.CancelCauseFunc
 	// ready is closed when the run is recorded and, with refused, when it could not be; stored is
 	// the record that was there already.

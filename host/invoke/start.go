@@ -57,6 +57,10 @@ func (p *Pipeline) start(ctx context.Context, r Request, task bool) (answer Run,
 		}
 	}
 	cleared, ask, err := p.precheck(ctx, who, &r)
+	var reserved time.Time
+	if ask == nil && err == nil {
+		reserved, err = p.reserveRun(ctx, who.Tenant)
+	}
 	if ask != nil || err != nil {
 		c := p.newCall(who, &r, nil)
 		c.info.CallID = rec.CallID
@@ -64,10 +68,11 @@ func (p *Pipeline) start(ctx context.Context, r Request, task bool) (answer Run,
 		return Run{}, ask, err
 	}
 	rctx, cancel := context.WithCancelCause(host.WithPrincipal(context.Background(), who))
-	fresh := &run{rec: *rec, cancel: cancel, ready: make(chan struct{}), done: make(chan struct{}), updated: rec.CreatedAt}
+	fresh := &run{rec: *rec, reserved: reserved, cancel: cancel, ready: make(chan struct{}), done: make(chan struct{}), updated: rec.CreatedAt}
 	answer, isNew, err := p.join(ctx, who.Tenant, fresh, rec)
 	if !isNew {
 		cancel(nil)
+		p.returnRun(who.Tenant, reserved)
 		return answer, nil, err
 	}
 	started = true
@@ -238,21 +243,19 @@ func (p *Pipeline) perform(ctx context.Context, who *host.Principal, r *run, a a
 	defer stop()
 	c := p.newCall(who, a.request, &r.log)
 	c.info.CallID, c.cleared, c.kept = r.rec.CallID, a.cleared, true
+	c.reserved = !r.reserved.IsZero()
 	gate := p.gates.of(who.Tenant)
 	if !gate.try(p.gates.running) {
 		r.setStatus(StatusPending, p.now())
 		if err := p.gates.enter(ctx, gate, true); err != nil {
-			err = stopped("invoke.run", err)
-			c.record(err)
-			return nil, err
+			return nil, p.unrun(c, r, err)
 		}
 	}
 	defer gate.leave()
 	if err := context.Cause(ctx); err != nil {
-		err = stopped("invoke.run", err)
-		c.record(err)
-		return nil, err
+		return nil, p.unrun(c, r, err)
 	}
+	r.reserved = time.Time{} // further attempts of a task are calls of their own
 	r.setStatus(StatusRunning, p.now())
 	answer, err := c.tool(ctx)
 	if cause := context.Cause(ctx); cause != nil && err != nil {
@@ -262,6 +265,16 @@ func (p *Pipeline) perform(ctx context.Context, who *host.Principal, r *run, a a
 }
 
 func (p *Pipeline) now() time.Time { return p.cfg.Clock.Now().UTC() }
+
+// unrun is the end of a run that did not come to its tool.
+func (p *Pipeline) unrun(c *call, r *run, err error) error {
+	if c.reserved {
+		p.returnRun(c.info.Principal.Tenant, r.reserved)
+	}
+	err = stopped("invoke.run", err)
+	c.record(err)
+	return err
+}
 
 // conclude fixes the outcome, keeps it, and then tells it: a caller who has seen the end of a run
 // with a request id will see the same end after a crash.
