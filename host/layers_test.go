@@ -57,7 +57,7 @@ var layers = append([]layer{
 		"nothing below the pipeline knows HTTP, nothing above it knows Wasm"},
 	{"host/mcp", []string{"abi", "host", "registry", "host/invoke", "host/schema"}, "the protocol over the pipeline"},
 	{"host/web", words, "the kit serves every surface, so it knows none"},
-	{"host/web/", []string{"abi", "host", "registry", "host/web", "host/invoke", "host/mcp", "host/keys", "host/tenants", "host/journal", "host/skills", "host/drive"},
+	{"host/web/", []string{"abi", "host", "registry", "host/web", "host/invoke", "host/mcp", "host/keys", "host/tenants", "host/journal", "host/quota", "host/skills", "host/drive"},
 		"a surface speaks for services, never for a runner"},
 	{"cmd/host", []string{"abi", "host", "pdk", "registry", "plugins"}, "the one page where everything is joined"},
 	{"bench", []string{"abi", "host", "pdk", "registry", "plugins"}, "measures any part"},

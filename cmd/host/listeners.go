@@ -114,6 +114,9 @@ func (a *app) surfaces() (*web.Server, error) {
 		AllowedOrigins: a.s.Origins,
 		AllowedHosts:   a.s.Hosts,
 		Grace:          a.s.Drain,
+		BodyLimit:      int(a.s.MaxRequest),
+		JSONLimit:      int(a.s.MaxRequest),
+		ConnsPerIP:     a.s.MaxConnections,
 	})
 	if err != nil {
 		return nil, err
@@ -192,6 +195,7 @@ func (a *app) stop(ctx context.Context) {
 func (a *app) control() *http.Server {
 	return &http.Server{Handler: controlapi.Handler(controlapi.Config{
 		Keys: a.keys, Plugins: a.registry, Caller: a.pipeline, Skills: a.skills, Drive: a.drive, Memory: a.memory, Tenants: a.tenants,
+		Quotas: a.quota,
 		Checks: a.checks, Info: a.info, Logger: a.log,
 	})}
 }

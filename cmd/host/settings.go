@@ -77,6 +77,7 @@ func (s *settings) bind(f *pflag.FlagSet) {
 	f.Var(&s.Memory, "memory", "most `bytes` that all plugin instances together may hold")
 	f.Var(&s.MinFree, "min-free", "below so many free `bytes` on the disk the host turns read-only")
 	s.bindAdmission(f)
+	s.bindTenantLimits(f)
 	s.bindDrive(f)
 	f.StringVar(&s.Confirm, "confirm-default", string(tenants.ConfirmNever), "calls that a person has to confirm: never or destructive, where a tenant has no policy of its own")
 	f.DurationVar(&s.CallLimit, "call-limit", time.Minute, "longest `time` of one call, where a plugin's settings name none")
@@ -302,6 +303,9 @@ func (s *settings) check() error {
 	}
 	if s.CompileCPU < time.Second || s.CompileCPU > time.Hour {
 		return usageError{fmt.Errorf("--compile-cpu: %v is not between 1s and 1h", s.CompileCPU)}
+	}
+	if err := s.checkLimits(); err != nil {
+		return err
 	}
 	for _, bound := range s.bounds() {
 		if bound.got < 1 || bound.got > bound.most {

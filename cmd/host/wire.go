@@ -27,6 +27,7 @@ import (
 	"github.com/gantryhost/gantry/host/mcp"
 	"github.com/gantryhost/gantry/host/memory"
 	"github.com/gantryhost/gantry/host/metrics"
+	"github.com/gantryhost/gantry/host/quota"
 	"github.com/gantryhost/gantry/host/sandbox"
 	"github.com/gantryhost/gantry/host/skills"
 	"github.com/gantryhost/gantry/host/store/badgerstore"
@@ -56,6 +57,7 @@ type app struct {
 	registry *registry.Registry
 	journal  *journal.Journal
 	metrics  *metrics.Metrics
+	quota    *quota.Service
 	pipeline *invoke.Pipeline
 	skills   *skills.Service
 	tenants  *tenants.Service
@@ -144,6 +146,10 @@ func (a *app) openServices(context.Context) error {
 		return err
 	}
 	a.onClose("journal", a.journal.Close)
+	if a.quota, err = quota.New(quota.Config{Store: a.state, Defaults: a.s.Quota, Logger: a.log}); err != nil {
+		return err
+	}
+	a.onClose("quota", a.quota.Close)
 	a.metrics, err = metrics.New(metrics.Config{Version: version, Families: a.families()})
 	return err
 }
@@ -220,11 +226,13 @@ func (l loader) Load(ctx context.Context, art *registry.Artifact) (host.Guest, *
 }
 
 func (a *app) openPipeline(context.Context) error {
-	kvs, err := kv.New(kv.Config{Store: a.state})
+	kvs, err := kv.New(kv.Config{Store: a.state, QuotaBytes: int64(a.s.KVQuota)})
 	if err != nil {
 		return err
 	}
-	folders, err := files.New(files.Config{Root: a.dir.join("files")})
+	folders, err := files.New(files.Config{
+		Root: a.dir.join("files"), QuotaBytes: int64(a.s.FilesQuota), MaxFiles: a.s.MaxFiles,
+	})
 	if err != nil {
 		return err
 	}
@@ -243,9 +251,13 @@ func (a *app) openPipeline(context.Context) error {
 		Runs:    a.runs,
 		Journal: hearers{a.journal, a.metrics},
 		Policy:  a.tenants,
+		Quota:   a.quota,
 		SealKey: seal,
 		Logger:  a.log,
 		Limits:  host.Limits{Wall: a.s.CallLimit},
+
+		MaxConcurrentPerTenant: a.s.TenantConcurrency, MaxWaitingPerTenant: a.s.TenantWaiting,
+		MaxRunsPerTenant: a.s.TenantRuns, RunTimeout: a.s.RunLimit,
 		// Calls come in only after openMCP has set a.mcp.
 		OnChanged: func(t host.TenantID, plugin string, c abi.Changed) { a.mcp.Changed(t, plugin, c) },
 	}); err != nil {
@@ -262,6 +274,7 @@ func (a *app) openMCP(context.Context) error {
 	}
 	if a.mcp, err = mcp.New(mcp.Config{
 		Pipeline: a.pipeline, Tasks: a.pipeline, Name: a.s.ServerName, Version: version, Logger: a.log, AllowedOrigins: a.s.Origins,
+		MaxBodyBytes: int64(a.s.MaxRequest), MaxSessions: a.s.MaxSessions, SessionTimeout: a.s.SessionIdle,
 		NoHotPath: a.s.NoHotPath, PageSize: a.s.PageSize, SessionKey: sessions,
 		Documents: a.skills, Skills: skillMethods{a.skills},
 	}); err != nil {

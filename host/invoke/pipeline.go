@@ -67,7 +67,8 @@ type Config struct {
 	// RunTTL is how long a run can be asked for after its end, and its request id is remembered; 0
 	// means 24 hours.
 	RunTTL time.Duration
-	// RunTimeout bounds a run, waiting included; 0 means 5 minutes.
+	// RunTimeout bounds a run, waiting included; 0 means 5 minutes, or the plugin's wall time where
+	// that is longer.
 	RunTimeout time.Duration
 	// StateTTL is how long a client may take to answer a question, a tool's or the host's own; 0 means
 	// 1 hour.
@@ -106,7 +107,6 @@ func (c *Config) setDefaults() {
 	orDefault(&c.MaxWaitingPerTenant, 1024)
 	orDefault(&c.MaxRunsPerTenant, 1000)
 	orDefault(&c.RunTTL, 24*time.Hour)
-	orDefault(&c.RunTimeout, 5*time.Minute)
 	orDefault(&c.StateTTL, time.Hour)
 }
 

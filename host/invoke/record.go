@@ -3,6 +3,7 @@
 package invoke
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -96,7 +97,7 @@ func (p *Pipeline) create(ctx context.Context, t host.TenantID, rec *record) (th
 		return nil, false, host.E(op, abi.CodeInternal, err)
 	}
 	// A run that no one comes back to after a crash has to go as well.
-	o := store.PutOptions{TTL: p.cfg.RunTTL + p.cfg.RunTimeout}
+	o := store.PutOptions{TTL: p.cfg.RunTTL + cmp.Or(p.cfg.RunTimeout, longestRun)}
 	for {
 		_, err = p.cfg.Runs.Put(ctx, runKey(t, rec.CallID), value, o)
 		if err == nil {

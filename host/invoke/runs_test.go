@@ -300,6 +300,31 @@ func TestARunThatTakesTooLongEnds(t *testing.T) {
 	}
 }
 
+func TestARunMayTakeAsLongAsItsPlugin(t *testing.T) {
+	left := func(ctx context.Context, _ *host.GuestCall) (host.Output, error) {
+		d, _ := ctx.Deadline()
+		return text(time.Until(d).Round(time.Minute).String())
+	}
+	slow := (&plugin{manifest: abi.Manifest{Name: "slow"}, settings: "limits: {wall: 2h}"}).tool(abi.Tool{Name: "slow"}, left)
+	quick := (&plugin{manifest: abi.Manifest{Name: "quick"}, settings: "limits: {wall: 10s}"}).tool(abi.Tool{Name: "quick"}, left)
+	for _, c := range []struct {
+		name, tool, want string
+		limit            time.Duration
+	}{
+		{"two hours where its wall is two hours", "slow", "2h0m0s", 0},
+		{"five minutes where that is shorter", "quick", "5m0s", 0},
+		{"what the operator says, whatever its wall", "slow", "30m0s", 30 * time.Minute},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := start(t, func(cfg *invoke.Config) { cfg.RunTimeout = c.limit }, slow, quick)
+			r := ended(t, h, as("acme", "ann"), begin(t, h, as("acme", "ann"), invoke.Request{Tool: c.tool}).CallID)
+			if r.Status != invoke.StatusFinished || r.Result.Content[0].Text != c.want {
+				t.Errorf("got %+v, %+v; want %s", r, r.Result, c.want)
+			}
+		})
+	}
+}
+
 func TestATenantsRunsAreBounded(t *testing.T) {
 	h := start(t, func(c *invoke.Config) { c.MaxRunsPerTenant = 2 }, demo())
 	for range 2 {

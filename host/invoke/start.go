@@ -239,7 +239,8 @@ func (p *Pipeline) execute(ctx context.Context, who *host.Principal, r *run, a a
 
 // perform waits for a place and calls the tool.
 func (p *Pipeline) perform(ctx context.Context, who *host.Principal, r *run, a attempt) (*Answer, error) {
-	ctx, stop := context.WithTimeoutCause(ctx, p.cfg.RunTimeout, errTooLong(p.cfg.RunTimeout))
+	limit := p.runLimit(who.Tenant, a.request.Tool)
+	ctx, stop := context.WithTimeoutCause(ctx, limit, errTooLong(limit))
 	defer stop()
 	c := p.newCall(who, a.request, &r.log)
 	c.info.CallID, c.cleared, c.kept = r.rec.CallID, a.cleared, true
@@ -262,6 +263,26 @@ func (p *Pipeline) perform(ctx context.Context, who *host.Principal, r *run, a a
 		err = cause
 	}
 	return answer, err
+}
+
+// The bounds of runs where Config.RunTimeout names none: of short ones, and of any, which is the most
+// that a plugin's settings may say.
+const (
+	usualRun   = 5 * time.Minute
+	longestRun = 24 * time.Hour
+)
+
+// runLimit is how long a run of the tool may take: a plugin that may compute for an hour gets it in a
+// run too.
+func (p *Pipeline) runLimit(t host.TenantID, tool string) time.Duration {
+	if p.cfg.RunTimeout > 0 {
+		return p.cfg.RunTimeout
+	}
+	wall := p.cfg.Limits.Wall
+	if ref, ok := p.cfg.Catalog.Snapshot().Tool(tool); ok && ref.Plugin.VisibleTo(t) && ref.Plugin.Settings.Limits.Wall > 0 {
+		wall = ref.Plugin.Settings.Limits.Wall
+	}
+	return max(usualRun, wall)
 }
 
 func (p *Pipeline) now() time.Time { return p.cfg.Clock.Now().UTC() }

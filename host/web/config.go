@@ -38,8 +38,10 @@ type Config struct {
 	// allows any.
 	AllowedHosts []string
 
-	// BodyLimit bounds a request's body in bytes; 0 is 4 MiB. JSON has its own, lower bound.
+	// BodyLimit bounds a request's body in bytes; 0 is 4 MiB.
 	BodyLimit int
+	// JSONLimit bounds a body that is read as JSON, in bytes; 0 is 1 MiB, or BodyLimit where that is less.
+	JSONLimit int
 	// HeaderLimit bounds a request's header in bytes; 0 is 8 KiB. Each open connection holds that much.
 	HeaderLimit int
 	// ReadTimeout bounds the reading of one request; 0 is 20 s.
@@ -68,7 +70,7 @@ func (c Config) withDefaults() (Config, error) {
 		}
 	}
 	for name, v := range map[string]int64{
-		"BodyLimit": int64(c.BodyLimit), "HeaderLimit": int64(c.HeaderLimit), "ReadTimeout": int64(c.ReadTimeout),
+		"BodyLimit": int64(c.BodyLimit), "JSONLimit": int64(c.JSONLimit), "HeaderLimit": int64(c.HeaderLimit), "ReadTimeout": int64(c.ReadTimeout),
 		"IdleTimeout": int64(c.IdleTimeout), "WriteTimeout": int64(c.WriteTimeout), "Ping": int64(c.Ping),
 		"Grace": int64(c.Grace),
 	} {
@@ -80,6 +82,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	orDefault(&c.BodyLimit, 4<<20)
+	orDefault(&c.JSONLimit, min(JSONLimit, c.BodyLimit))
 	orDefault(&c.HeaderLimit, 8<<10)
 	orDefault(&c.ReadTimeout, 20*time.Second)
 	orDefault(&c.IdleTimeout, 75*time.Second)

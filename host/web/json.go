@@ -18,7 +18,7 @@ import (
 	"github.com/gantryhost/gantry/host"
 )
 
-// The bounds of a JSON body.
+// The bounds of a JSON body: JSONLimit where Config.JSONLimit says nothing else.
 const (
 	JSONLimit = 1 << 20
 	JSONDepth = 64
@@ -27,7 +27,8 @@ const (
 // Bind reads the request's JSON body into v, a pointer to a struct. It refuses, with CodeInvalidArg
 // and a message that names the place: another content type, a body that is no single JSON object,
 // text that is not UTF-8, a doubled or unknown field at any depth the struct describes, a value of
-// the wrong kind and nesting beyond JSONDepth. More than JSONLimit bytes is CodeTooLarge.
+// the wrong kind and nesting beyond JSONDepth. More than Config.JSONLimit bytes is
+// CodeTooLarge.
 func (c *Ctx) Bind(v any) error {
 	const op = "web.Bind"
 	ct := c.Header("Content-Type")
@@ -35,8 +36,8 @@ func (c *Ctx) Bind(v any) error {
 		return host.Errorf(op, abi.CodeInvalidArg, "Content-Type: has to be application/json, not %q", clip(ct))
 	}
 	body := c.raw.BodyRaw()
-	if len(body) > JSONLimit {
-		return host.Errorf(op, CodeTooLarge, "the JSON body has %d bytes; at most %s are taken", len(body), bytesText(JSONLimit))
+	if most := c.server.cfg.JSONLimit; len(body) > most {
+		return host.Errorf(op, CodeTooLarge, "the JSON body has %d bytes; at most %s are taken", len(body), bytesText(most))
 	}
 	// What v keeps of the body has to outlive fasthttp's buffer.
 	return DecodeJSON(bytes.Clone(body), v)

@@ -144,6 +144,42 @@ func TestBind(t *testing.T) {
 	})
 }
 
+func TestTheJSONLimitIsASetting(t *testing.T) {
+	_, addr := up(t, Config{BodyLimit: 3 << 20, JSONLimit: 2 << 20}, Route{Method: "POST", Path: "/bind", Public: true, Handler: func(c *Ctx) error {
+		var v bound
+		if err := c.Bind(&v); err != nil {
+			return err
+		}
+		return c.JSON(200, len(v.Name))
+	}})
+	url := "http://" + addr + "/bind"
+	big := `{"name":"` + strings.Repeat("x", 2<<20-11) + `"}`
+	want(t, ask(t, "POST", url, big, "Content-Type", "application/json"), 200, "2097141")
+	want(t, ask(t, "POST", url, big+" ", "Content-Type", "application/json"), 413, "2 MiB")
+	if _, err := New(Config{JSONLimit: -1}); host.CodeOf(err) != abi.CodeInvalidArg {
+		t.Errorf("a negative one: %v", err)
+	}
+}
+
+func TestAnErrorSaysWhenToTryAgain(t *testing.T) {
+	errs := map[string]*host.Error{
+		"/known":   {Code: abi.CodeRateLimited, Message: "used up", RetryAfter: 1500 * time.Millisecond},
+		"/unknown": {Code: abi.CodeBusy, Message: "busy"},
+	}
+	var routes []Route
+	for path, e := range errs {
+		routes = append(routes, Route{Method: "GET", Path: path, Public: true, Handler: func(*Ctx) error { return e }})
+	}
+	_, addr := up(t, Config{}, routes...)
+	for path, seconds := range map[string]string{"/known": "2", "/unknown": "1"} {
+		got := ask(t, "GET", "http://"+addr+path, "")
+		want(t, got, 429, string(errs[path].Code), `"retryable":true`)
+		if h := got.header.Get("Retry-After"); h != seconds {
+			t.Errorf("%s: Retry-After is %q, want %s", path, h, seconds)
+		}
+	}
+}
+
 func TestMountRefuses(t *testing.T) {
 	ok := func(*Ctx) error { return nil }
 	route := func(method, path string) Route { return Route{Method: method, Path: path, Public: true, Handler: ok} }

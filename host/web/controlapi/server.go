@@ -50,6 +50,7 @@ type Config struct {
 	Plugins Plugins
 	Caller  Caller
 	Skills  Skills
+	Quotas  Quotas
 	Drive   Drive
 	Tenants Tenants
 	Memory  Memory
@@ -77,6 +78,7 @@ func Handler(c Config) http.Handler {
 		"POST /v1/call":                    d.call,
 	}
 	maps.Copy(routes, d.skillRoutes())
+	maps.Copy(routes, d.quotaRoutes())
 	maps.Copy(routes, d.driveRoutes())
 	maps.Copy(routes, d.tenantRoutes())
 	maps.Copy(routes, d.memoryRoutes())
