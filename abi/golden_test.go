@@ -115,6 +115,7 @@ func fullManifest() *abi.Manifest {
 			Annotations:  abi.Annotations{ReadOnly: true, Destructive: true, Idempotent: true, OpenWorld: true},
 			Needs:        []string{abi.ClientElicitation}, ErrorCode: "HASH_ERROR",
 			Task: abi.TaskRequired, AsksFirst: true,
+			Icons: []abi.Icon{{Src: "data:image/png;base64,AA==", MIMEType: "image/png", Sizes: []string{"48x48"}, Theme: "dark"}},
 		}},
 		Prompts:   []abi.Prompt{{Name: "p", Title: "P", Description: "d", Arguments: []abi.PromptArgument{{Name: "a", Title: "A", Description: "d", Required: true}}}},
 		Resources: []abi.Resource{{URI: "note://1", Name: "one", Title: "One", Description: "d", MIMEType: "text/plain"}},

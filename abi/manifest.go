@@ -54,6 +54,21 @@ type Tool struct {
 	// ErrorCode replaces CodeUpstream on the surfaces when the tool's upstream fails, such as
 	// "OPENAI_ERROR". Empty keeps CodeUpstream.
 	ErrorCode Code `json:"error_code,omitempty"`
+	// Icons are pictures that a client may show beside the tool's title, at most MaxIcons.
+	Icons []Icon `json:"icons,omitempty"`
+}
+
+// Icon is one picture, in one or more sizes.
+type Icon struct {
+	// Src is where the picture is: a data: URI, which every client can show, or an https: URL, which
+	// the client fetches itself. At most MaxIconBytes.
+	Src string `json:"src"`
+	// MIMEType is its type, such as image/png, where Src does not say it.
+	MIMEType string `json:"mime_type,omitempty"`
+	// Sizes are such as "48x48", or "any" for a drawing that scales.
+	Sizes []string `json:"sizes,omitempty"`
+	// Theme is "light" or "dark" for the background that it is made for; empty is any.
+	Theme string `json:"theme,omitempty"`
 }
 
 // Annotations say how a tool behaves. ReadOnly is more than a hint: a principal with the scope

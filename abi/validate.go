@@ -17,6 +17,8 @@ const (
 	MaxSummaryBytes     = 200
 	MaxDescriptionBytes = 16 << 10
 	MaxSchemaBytes      = 256 << 10
+	MaxIcons            = 8
+	MaxIconBytes        = 64 << 10
 )
 
 // The letters of names. They are matched by hand because every guest carries this package, and a
@@ -117,6 +119,9 @@ func (m *Manifest) validateTools() error {
 			return contractf("%s: asks_first is for tools with a task; say task: optional or required", at)
 		}
 		seen[t.Name] = true
+		if err := validIcons(at, t.Icons); err != nil {
+			return err
+		}
 		if err := validSchema(at+": input_schema", t.InputSchema, true); err != nil {
 			return err
 		}
@@ -127,6 +132,25 @@ func (m *Manifest) validateTools() error {
 			if need != ClientElicitation && need != ClientSampling && need != ClientRoots {
 				return contractf("%s: needs: %q is not one of elicitation, sampling, roots", at, clip(need))
 			}
+		}
+	}
+	return nil
+}
+
+func validIcons(at string, icons []Icon) error {
+	if len(icons) > MaxIcons {
+		return contractf("%s: it has %d icons; at most %d are allowed", at, len(icons), MaxIcons)
+	}
+	for i, icon := range icons {
+		switch {
+		case !strings.HasPrefix(icon.Src, "data:image/") && !strings.HasPrefix(icon.Src, "https://"):
+			return contractf("%s: icons[%d]: src %q is neither data:image/… nor https://…", at, i, clip(icon.Src))
+		case len(icon.Src) > MaxIconBytes:
+			return contractf("%s: icons[%d]: src has %d bytes; at most %d are allowed", at, i, len(icon.Src), MaxIconBytes)
+		case icon.Theme != "" && icon.Theme != "light" && icon.Theme != "dark":
+			return contractf("%s: icons[%d]: theme %q is not light or dark", at, i, clip(icon.Theme))
+		case len(icon.Sizes) > MaxIcons || len(icon.MIMEType) > MaxNameBytes:
+			return contractf("%s: icons[%d]: it has more than %d sizes, or a mime_type of more than %d bytes", at, i, MaxIcons, MaxNameBytes)
 		}
 	}
 	return nil

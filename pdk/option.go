@@ -123,6 +123,12 @@ func ErrorCode(code abi.Code) Option {
 	return toolOption("ErrorCode", func(t *abi.Tool) { t.ErrorCode = code })
 }
 
+// Icon is a picture that clients may show beside the tool's title: src is a data:image/… or
+// https://… URL. Several icons are several pictures to choose from; sizes are such as "48x48".
+func Icon(src string, sizes ...string) Option {
+	return toolOption("Icon", func(t *abi.Tool) { t.Icons = append(t.Icons, abi.Icon{Src: src, Sizes: sizes}) })
+}
+
 // InputSchema replaces the schema made from the input's type, byte for byte. The host checks the
 // input against it; what the type does not know is then ignored instead of refused.
 func InputSchema(schema string) Option {

@@ -33,6 +33,8 @@ func TestAMistakeIsToldInPlaceOfTheManifest(t *testing.T) {
 		"Description is for":                            build(Plugin{Name: "x"}, []Item{Tool("t", "", echo, Description("d"))}),
 		"ReadOnly is for tools":                         build(Plugin{Name: "x"}, []Item{Resource("a:b", "c", page, ReadOnly)}),
 		"Needs is for tools":                            build(Plugin{Name: "x"}, []Item{Resource("a:b", "c", page, Needs("roots"))}),
+		"Icon is for tools":                             build(Plugin{Name: "x"}, []Item{Resource("a:b", "c", page, Icon("https://x/y.png"))}),
+		"icons[0]: src":                                 build(Plugin{Name: "x"}, []Item{Tool("t", "", echo, Icon("y.png", "48x48"))}),
 		"annotation 9":                                  build(Plugin{Name: "x"}, []Item{Tool("t", "", echo, Annotation(9))}),
 		`"telepathy" is not one`:                        build(Plugin{Name: "x"}, []Item{Tool("t", "", echo, Needs("telepathy"))}),
 		"Complete is there twice":                       build(Plugin{Name: "x"}, []Item{Tool("t", "", echo), Complete(words), Complete(words)}),

@@ -58,6 +58,7 @@ func newFake() *fakePipeline {
 	f.add(abi.Tool{Name: "echo", Title: "Echo", Description: "Says what you say.",
 		InputSchema:  json.RawMessage(`{"type":"object","properties":{"text":{"type":"string"}},"required":["text"]}`),
 		OutputSchema: json.RawMessage(`{"type":"object","properties":{"text":{"type":"string"}}}`),
+		Icons:        []abi.Icon{{Src: "data:image/png;base64,AA==", MIMEType: "image/png", Sizes: []string{"48x48"}, Theme: "dark"}},
 		Annotations:  abi.Annotations{ReadOnly: true, Idempotent: true}}, echoTool)
 	f.add(abi.Tool{Name: "list_out", OutputSchema: json.RawMessage(`{"type":"array"}`)},
 		func(context.Context, invoke.Request, invoke.Sink) (*invoke.Answer, error) {

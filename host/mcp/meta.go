@@ -132,7 +132,7 @@ func (v *view) search(_ context.Context, req *sdk.CallToolRequest) (*sdk.CallToo
 	size := 0
 	for _, ref := range all[from:] {
 		t := toolFor(ref)
-		t.OutputSchema = nil // nobody needs it to make a call
+		t.OutputSchema, t.Icons = nil, nil // nobody needs them to make a call
 		size += len(marshal(t))
 		if n := len(page.Tools); n == int(ask.Limit) || n > 0 && size > maxFoundBytes {
 			page.NextCursor = newCursor(from+n, mark)

@@ -39,6 +39,9 @@ func toolFor(ref registry.ToolRef) *sdk.Tool {
 			OpenWorldHint:   &a.OpenWorld,
 		},
 	}
+	for _, i := range ref.Tool.Icons {
+		t.Icons = append(t.Icons, sdk.Icon{Source: i.Src, MIMEType: i.MIMEType, Sizes: i.Sizes, Theme: sdk.IconTheme(i.Theme)})
+	}
 	if len(ref.Tool.InputSchema) == 0 {
 		t.InputSchema = noInput
 	}
