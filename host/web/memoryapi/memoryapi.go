@@ -12,7 +12,8 @@
 //
 // Whose memory it is follows from the credential. Reading needs read:data, changing write:tools
 // besides. A path goes in the query because clients and proxies rewrite the dots and slashes of a
-// URL's path.
+// URL's path. A condition (If-Match, if_revision) that does not hold is 409 CONFLICT, as for the
+// tools, with the present revision in the details.
 //
 // It words requests and answers. What a file may be and who may do what is decided by host/memory.
 package memoryapi
