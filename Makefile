@@ -45,7 +45,7 @@ fmt:
 e2e: build ## official clients against the real binary (installs npm packages under .gantry/)
 	./.ci/e2e
 
-languages: build ## examples in C, Rust and AssemblyScript against the real binary (installs what compilers are missing)
+languages: build ## examples in C, Rust and AssemblyScript, and with Extism's kits, against the real binary (installs what compilers are missing)
 	./.ci/languages
 
 conformance: build ## the official conformance suite against the real binary
