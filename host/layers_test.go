@@ -44,6 +44,7 @@ var layers = append([]layer{
 	{"examples/", []string{"abi", "pdk"}, "examples show what a stranger can do"},
 	{"host", []string{"abi"}, "the words everybody needs have no logic to bring along"},
 	{"host/yamlfile", words, "a decoder"},
+	{"host/jsonc", words, "an editor of a file format"},
 	{"host/fair", words, "it lets in and knows nobody"},
 	{"host/wasmbin", words, "a decoder"},
 	{"host/meter", append([]string{"host/wasmbin"}, words...), "it rewrites modules and runs none"},

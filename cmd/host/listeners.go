@@ -203,7 +203,7 @@ func (a *app) control() *http.Server {
 func (a *app) info() controlapi.Info {
 	i := controlapi.Info{Version: version, PID: os.Getpid(), Data: a.dir.path, Plugins: a.s.Plugins, StartedAt: a.started}
 	if a.net != nil {
-		i.Listen = a.s.Listen
+		i.Listen, i.URL = a.s.Listen, a.s.baseURL()
 	}
 	return i
 }

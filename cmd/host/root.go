@@ -52,7 +52,7 @@ func newRoot(std stdio) *cobra.Command {
 		return usageError{fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())}
 	})
 	s.bind(root.PersistentFlags())
-	root.AddCommand(newServe(s), newToken(s), newPlugin(s), newCall(s), newSkill(s), newDrive(s), newMemory(s), newTenant(s), newQuota(s), newDoctor(s), newCompile(std))
+	root.AddCommand(newServe(s), newToken(s), newPlugin(s), newCall(s), newConnect(s), newSkill(s), newDrive(s), newMemory(s), newTenant(s), newQuota(s), newDoctor(s), newCompile(std))
 	wrapArgs(root)
 	return root
 }

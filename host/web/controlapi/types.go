@@ -19,9 +19,11 @@ import (
 
 // Info says which host answers.
 type Info struct {
-	Version   string    `json:"version"`
-	PID       int       `json:"pid"`
-	Listen    string    `json:"listen,omitempty"`
+	Version string `json:"version"`
+	PID     int    `json:"pid"`
+	Listen  string `json:"listen,omitempty"`
+	// URL is what clients reach a serving host by, without /mcp.
+	URL       string    `json:"url,omitempty"`
 	Data      string    `json:"data"`
 	Plugins   string    `json:"plugins"`
 	StartedAt time.Time `json:"started_at"`
