@@ -74,7 +74,7 @@ type Service struct {
 	bytes    int64
 	idle     time.Duration
 	log      *slog.Logger
-	words    *words
+	words    words
 	queue    analysisQueue
 	indexing chan struct{} // one batch at a time: it is what takes memory
 	searches chan struct{}
@@ -100,7 +100,7 @@ func New(c Config) (*Service, error) {
 	}
 	s := &Service{
 		store: c.Store, dir: dir, docs: c.MaxDocuments, bytes: c.MaxBytes, idle: c.IdleAfter, log: c.Logger,
-		words: newWords(), shelves: map[host.TenantID]*shelf{}, open: map[*indexer]struct{}{},
+		shelves: map[host.TenantID]*shelf{}, open: map[*indexer]struct{}{},
 		indexing: make(chan struct{}, 1), searches: make(chan struct{}, max(2, runtime.GOMAXPROCS(0))),
 	}
 	if s.docs == 0 {

@@ -202,7 +202,7 @@ func (ix *tenantIndex) revisions() (map[string]string, error) {
 func revText(rev uint64) string { return strconv.FormatUint(rev, 10) }
 
 // entry is a document as the index takes it in.
-func (w *words) entry(path, text string, r *record) *document.Document {
+func (w words) entry(path, text string, r *record) *document.Document {
 	const forWords = index.IndexField | index.IncludeTermVectors
 	doc := document.NewDocument(path)
 	doc.AddField(document.NewTextFieldCustom(fieldText, nil, []byte(text), forWords, w))

@@ -36,7 +36,7 @@ type query struct {
 // parse reads a query: words, "words that stand together", -words and -"phrases" that must not be
 // there, OR between words. It knows no wildcards, no ranges and no brackets, so a query costs at most
 // MaxQueryWords look-ups. Marks without a meaning are read over; an open quote ends with the query.
-func (w *words) parse(text string) (*query, error) {
+func (w words) parse(text string) (*query, error) {
 	const op = "drive.search"
 	bad := func(format string, args ...any) (*query, error) {
 		return nil, host.Errorf(op, abi.CodeInvalidArg, format, args...)

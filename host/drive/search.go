@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"hash/fnv"
+	"slices"
 	"strings"
 	"time"
 
@@ -170,7 +171,7 @@ func (l *lookup) collect(ctx context.Context, snap *scorch.IndexSnapshot) (searc
 	if err := coll.Collect(ctx, top, snap); err != nil {
 		return nil, 0, err
 	}
-	return coll.Results(), coll.Total(), nil
+	return coll.Results(), coll.Total(), ctx.Err() // at its end the phrases say no to everything
 }
 
 // How much more a word counts where it stands in a title or a path.
@@ -238,7 +239,7 @@ func (b *builder) clause(c clause) search.Searcher {
 		if len(c.terms) == 1 {
 			fields = append(fields, b.term(c.terms[0], field, boost))
 		} else if b.err == nil {
-			fields = append(fields, b.keep(searcher.NewPhraseSearcher(b.ctx, b.snap, c.terms, 0, false, field, boost, search.SearcherOptions{})))
+			fields = append(fields, b.phrase(c.terms, field, boost))
 		}
 	}
 	return b.or(fields)
@@ -249,6 +250,65 @@ func (b *builder) term(term, field string, boost float64) search.Searcher {
 		return nil
 	}
 	return b.keep(searcher.NewTermSearcher(b.ctx, b.snap, term, field, boost, search.SearcherOptions{}))
+}
+
+// phrase looks for terms that stand together. The library's own search for phrases compares every
+// place of a word with every other, which one document of a single word makes a matter of hours.
+func (b *builder) phrase(terms []string, field string, boost float64) search.Searcher {
+	options := search.SearcherOptions{IncludeTermVectors: true}
+	var each []search.Searcher
+	for i, t := range terms {
+		if b.err == nil && !slices.Contains(terms[:i], t) {
+			each = append(each, b.keep(searcher.NewTermSearcher(b.ctx, b.snap, t, field, boost, options)))
+		}
+	}
+	if b.err != nil {
+		return nil
+	}
+	all := each[0]
+	if len(each) > 1 {
+		if all = b.keep(searcher.NewConjunctionSearcher(b.ctx, b.snap, each, options)); b.err != nil {
+			return nil
+		}
+	}
+	return searcher.NewFilteringSearcher(b.ctx, all, func(_ *search.SearchContext, d *search.DocumentMatch) bool {
+		places := d.FieldTermLocations
+		d.FieldTermLocations = nil // a hit that is kept must not keep them
+		return b.ctx.Err() == nil && together(terms, places)
+	})
+}
+
+// together tells whether the terms stand one after the other somewhere.
+func together(terms []string, places []search.FieldTermLocation) bool {
+	at := map[string][]uint64{}
+	for i := range places {
+		at[places[i].Term] = append(at[places[i].Term], places[i].Location.Pos)
+	}
+	for _, pos := range at {
+		slices.Sort(pos)
+	}
+	rare := 0
+	for i, t := range terms {
+		if len(at[t]) < len(at[terms[rare]]) {
+			rare = i
+		}
+	}
+	for _, pos := range at[terms[rare]] {
+		if pos <= uint64(rare) {
+			continue
+		}
+		first := pos - uint64(rare)
+		whole := true
+		for i, t := range terms {
+			if _, whole = slices.BinarySearch(at[t], first+uint64(i)); !whole {
+				break
+			}
+		}
+		if whole {
+			return true
+		}
+	}
+	return false
 }
 
 func (b *builder) or(any []search.Searcher) search.Searcher {

@@ -66,7 +66,7 @@ func findTerms(text string, terms map[string]bool, st *stemmer) []match {
 		if words.Type() == segment.None {
 			continue
 		}
-		term := st.stem(word)
+		term := st.stem(word).term
 		if term == nil || !terms[string(term)] {
 			continue
 		}

@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/blevesearch/bleve/v2/analysis"
-	tokenizer "github.com/blevesearch/bleve/v2/analysis/tokenizer/unicode"
+	"github.com/blevesearch/segment"
 	"github.com/blevesearch/snowballstem"
 	"github.com/blevesearch/snowballstem/english"
 	"github.com/blevesearch/snowballstem/russian"
@@ -18,21 +18,44 @@ import (
 // maxWordBytes bounds a word: what is longer (base64, a data URL) is nobody's search term.
 const maxWordBytes = 64
 
+// What one document, or one word of it, may cost an index: what comes after is kept and read, but not
+// found. A book of 4 MiB stays below both.
+const (
+	maxIndexedWords = 1_000_000
+	maxSameWord     = 50_000
+)
+
 // words is how text becomes terms, for documents and queries alike: split by Unicode's rules for
 // words, in small letters, ё as е, and reduced to its stem by the script it is written in. There is
 // no list of words to leave out; common ones weigh little by themselves.
-type words struct {
-	analysis.Analyzer
-}
+type words struct{}
 
-func newWords() *words {
-	return &words{&analysis.DefaultAnalyzer{
-		Tokenizer: tokenizer.NewUnicodeTokenizer(), TokenFilters: []analysis.TokenFilter{stems{}},
-	}}
+var _ analysis.Analyzer = words{}
+
+// Analyze implements analysis.Analyzer. A word that is left out leaves a gap.
+func (words) Analyze(text []byte) analysis.TokenStream {
+	var st stemmer
+	var out analysis.TokenStream
+	at, pos := 0, 0
+	for w := segment.NewWordSegmenterDirect(text); w.Segment() && len(out) < maxIndexedWords; {
+		start, word := at, w.Bytes()
+		at += len(word)
+		if w.Type() == segment.None {
+			continue
+		}
+		pos++
+		t := st.stem(word)
+		if t.term == nil || t.seen >= maxSameWord {
+			continue
+		}
+		t.seen++
+		out = append(out, &analysis.Token{Term: t.term, Start: start, End: at, Position: pos, Type: analysis.AlphaNumeric})
+	}
+	return out
 }
 
 // terms are the terms of a text.
-func (w *words) terms(text string) []string {
+func (w words) terms(text string) []string {
 	var out []string
 	for _, t := range w.Analyze([]byte(text)) {
 		out = append(out, string(t.Term))
@@ -40,43 +63,35 @@ func (w *words) terms(text string) []string {
 	return out
 }
 
-// stems is the filter that makes terms of words.
-type stems struct{}
-
-// Filter implements analysis.TokenFilter. Words that are too long are dropped and leave a gap.
-func (stems) Filter(in analysis.TokenStream) analysis.TokenStream {
-	st, out := stemmer{}, in[:0]
-	for _, t := range in {
-		if t.Term = st.stem(t.Term); t.Term != nil {
-			out = append(out, t)
-		}
-	}
-	return out
-}
-
 // stemmer remembers the stems of one text, which has far fewer words than tokens.
 type stemmer struct {
-	known map[string][]byte
+	known map[string]*stem
 	env   *snowballstem.Env
+}
+
+// stem is a word's term, nil where it is none, and how often a text has had the word.
+type stem struct {
+	term []byte
+	seen int
 }
 
 // maxKnown bounds what a stemmer remembers.
 const maxKnown = 50_000
 
-// stem returns a word's term, nil where it is none. The result is shared: it must not be changed.
-func (s *stemmer) stem(word []byte) []byte {
+// stem returns a word's term, which must not be changed.
+func (s *stemmer) stem(word []byte) *stem {
 	if len(word) > maxWordBytes {
-		return nil
+		return &stem{}
 	}
-	if term, ok := s.known[string(word)]; ok {
-		return term
+	if t := s.known[string(word)]; t != nil {
+		return t
 	}
-	term := []byte(s.reduce(string(word)))
 	if s.known == nil || len(s.known) == maxKnown {
-		s.known = map[string][]byte{}
+		s.known = map[string]*stem{}
 	}
-	s.known[string(word)] = term
-	return term
+	t := &stem{term: []byte(s.reduce(string(word)))}
+	s.known[string(word)] = t
+	return t
 }
 
 func (s *stemmer) reduce(word string) string {
@@ -97,8 +112,8 @@ func (s *stemmer) reduce(word string) string {
 		s.env.SetCurrent(word)
 	}
 	step(s.env)
-	if stem := s.env.Current(); stem != "" {
-		return stem
+	if short := s.env.Current(); short != "" {
+		return short
 	}
 	return word
 }
