@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -144,4 +145,18 @@ func FuzzTaskRefusal(f *testing.F) {
 			t.Errorf("refused with %+v", no)
 		}
 	})
+}
+
+func TestWhoCanFillInForms(t *testing.T) {
+	for declared, want := range map[string]bool{
+		`{}`: false, `{"elicitation":{}}`: true, `{"elicitation":{"form":{}}}`: true,
+		`{"elicitation":{"url":{}}}`: false, `{"elicitation":{"form":{},"url":{}}}`: true,
+	} {
+		t.Run(declared, func(t *testing.T) {
+			e, ok := readClient(&plainCall{version: []byte(firstModern), capabilities: []byte(declared)})
+			if got := slices.Contains(e.client.Can, abi.ClientElicitation); !ok || got != want {
+				t.Errorf("got %v (%v), want %v", got, ok, want)
+			}
+		})
+	}
 }
