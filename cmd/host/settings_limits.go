@@ -31,6 +31,10 @@ type limitSettings struct {
 	// of what a plugin keeps for a tenant
 	KVQuota, FilesQuota byteSize
 	MaxFiles            int
+
+	// of what a user has remembered
+	MemoryQuota byteSize
+	MemoryFiles int64
 }
 
 // bindLimits declares the flags of serve alone.
@@ -46,7 +50,7 @@ func (s *limitSettings) bindLimits(f *pflag.FlagSet) {
 // bindTenantLimits declares the flags that every command has, since each may run calls. Few operators
 // need them, so --help leaves them out.
 func (s *limitSettings) bindTenantLimits(f *pflag.FlagSet) {
-	s.KVQuota, s.FilesQuota = 64<<20, 256<<20
+	s.KVQuota, s.FilesQuota, s.MemoryQuota = 64<<20, 256<<20, 64<<20
 	own := pflag.NewFlagSet("", pflag.ContinueOnError)
 	own.Int64Var(&s.Quota.CallsPerMinute, "tenant-calls-per-minute", 0, "most calls of a tenant in one minute; 0 is no limit; see gantry quota")
 	own.Int64Var(&s.Quota.CallsPerDay, "tenant-calls-per-day", 0, "most calls of a tenant on one day; 0 is no limit")
@@ -58,6 +62,8 @@ func (s *limitSettings) bindTenantLimits(f *pflag.FlagSet) {
 	own.Var(&s.KVQuota, "kv-quota", "most `bytes` of keys and values that a plugin keeps for a tenant")
 	own.Var(&s.FilesQuota, "files-quota", "most `bytes` of files that a plugin keeps for a tenant")
 	own.IntVar(&s.MaxFiles, "files-count", 10_000, "most files and folders that a plugin keeps for a tenant")
+	own.Var(&s.MemoryQuota, "memory-quota", "most `bytes` of a user's memory")
+	own.Int64Var(&s.MemoryFiles, "memory-files", 10_000, "most files of a user's memory")
 	own.VisitAll(func(fl *pflag.Flag) {
 		fl.Hidden = true
 		f.AddFlag(fl)
@@ -87,6 +93,8 @@ func (s *limitSettings) checkLimits() error {
 		{bound{"kv-quota", int64(s.KVQuota), 1 << 50}, false},
 		{bound{"files-quota", int64(s.FilesQuota), 1 << 50}, false},
 		{bound{"files-count", int64(s.MaxFiles), 100_000_000}, false},
+		{bound{"memory-quota", int64(s.MemoryQuota), 1 << 50}, false},
+		{bound{"memory-files", s.MemoryFiles, 100_000_000}, false},
 		{bound{"max-request", int64(s.MaxRequest), 1 << 30}, true},
 		{bound{"max-connections", int64(s.MaxConnections), 1_000_000}, true},
 		{bound{"max-sessions", int64(s.MaxSessions), 10_000_000}, true},

@@ -131,7 +131,9 @@ func (a *app) openServices(context.Context) error {
 		return err
 	}
 	a.onClose("keys", func(context.Context) error { return a.keys.Close() })
-	if a.memory, err = memory.New(memory.Config{Store: a.state}); err != nil {
+	if a.memory, err = memory.New(memory.Config{
+		Store: a.state, QuotaBytes: int64(a.s.MemoryQuota), MaxFiles: a.s.MemoryFiles,
+	}); err != nil {
 		return err
 	}
 	if a.tenants, err = tenants.New(tenants.Config{Store: a.state, Confirm: tenants.Confirm(a.s.Confirm), Logger: a.log}); err != nil {

@@ -74,6 +74,7 @@ func FuzzOps(f *testing.F) {
 // a search for a file's own word finds it.
 func FuzzSearch(f *testing.F) {
 	f.Add("one\ntwo", "TWO")
+	f.Add("Ёлка в Лесу Џ Ѐ ѐ Ѡ ѡ \u0481Ҁ Ά ς Dž", "ЛЕСУ")
 	f.Add("Große\r\n\nStraße", "STRASSE")
 	f.Add("e\u0301\u0345 \u0130 ffi", "é")
 	f.Add(strings.Repeat("ß", 300)+"x", "ssx")
@@ -81,6 +82,9 @@ func FuzzSearch(f *testing.F) {
 		q, err := parseQuery("op", abi.MemorySearch{Query: word})
 		if err != nil || !utf8.ValidString(text) {
 			return
+		}
+		if got, want := q.foldText(text), q.fold.String(text); got != want {
+			t.Fatalf("%q is folded to %q, want %q", text, got, want)
 		}
 		class, found := q.match("p", text)
 		if strings.Contains(text, word) && utf8.ValidString(word) && !strings.ContainsFunc(word, unicode.IsSpace) && norm.NFC.IsNormalString(text) && class < 0 {
