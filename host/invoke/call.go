@@ -78,6 +78,8 @@ type call struct {
 	// reserved says that the tenant's quota has the call already; rationed that the fuel of limits is
 	// what the tenant has left.
 	reserved, rationed bool
+	// rationAt is when the quota was asked.
+	rationAt time.Time
 
 	ops     int
 	events  int

@@ -32,7 +32,8 @@ func (c *call) reserve(ctx context.Context) error {
 	if c.info.Depth > 0 || c.reserved {
 		n = 0
 	}
-	left, err := q.Reserve(ctx, c.info.Principal.Tenant, c.p.cfg.Clock.Now(), n)
+	c.rationAt = c.p.cfg.Clock.Now()
+	left, err := q.Reserve(ctx, c.info.Principal.Tenant, c.rationAt, n)
 	if err != nil {
 		return err
 	}
@@ -49,12 +50,12 @@ func (c *call) settled(ctx context.Context, err error) error {
 	if q == nil {
 		return err
 	}
-	t, now := c.info.Principal.Tenant, c.p.cfg.Clock.Now()
-	q.Settle(t, now, c.usage.Fuel)
+	t := c.info.Principal.Tenant
+	q.Settle(t, c.rationAt, c.usage.Fuel)
 	if !c.rationed || c.usage.Fuel < c.limits.Fuel || host.CodeOf(err) != abi.CodeLimit {
 		return err
 	}
-	if _, over := q.Reserve(ctx, t, now, 0); host.CodeOf(over) == abi.CodeRateLimited {
+	if _, over := q.Reserve(ctx, t, c.p.cfg.Clock.Now(), 0); host.CodeOf(over) == abi.CodeRateLimited {
 		return over
 	}
 	return err

@@ -121,7 +121,8 @@ func (s *Service) Reserve(ctx context.Context, id host.TenantID, now time.Time, 
 	}
 }
 
-// Settle counts the fuel that a call used, after Reserve. It does not wait.
+// Settle counts the fuel that a call used, after Reserve and with its time: on the day that is now,
+// for a call that went on over midnight. It does not wait.
 func (s *Service) Settle(id host.TenantID, now time.Time, fuel uint64) {
 	t := (*s.tenants.Load())[id]
 	if t == nil || fuel == 0 {
