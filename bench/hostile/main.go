@@ -8,7 +8,9 @@
 //
 // A shape runs again and again for -d, with -pause in between: those that are over at once come to some
 // 1,500 runs a second. The neighbour is called without a pause from one goroutine; its 99th percentile
-// is held against that of quiet windows before each shape. At the end come the
+// is held against that of quiet windows before each shape. Then one tenant storms a plugin of few
+// slots from many goroutines, and another's calls of it and of a second plugin are held against quiet
+// ones. At the end come the
 // heaviest modules that admission lets in, compiled by -gantry in a process of its own, with what
 // that took; an empty -gantry leaves them out. It is a program, not a test: it asserts nothing.
 package main
@@ -59,10 +61,18 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	stormed, err := storms(*window)
+	if err != nil {
+		log.Fatal(err)
+	}
 	if *asJSON {
-		err = json.NewEncoder(os.Stdout).Encode(rows(results))
+		all := rows(results)
+		for i := range stormed {
+			all = append(all, stormed[i].row())
+		}
+		err = json.NewEncoder(os.Stdout).Encode(all)
 	} else {
-		err = print(results, heavy)
+		err = print(results, stormed, heavy)
 	}
 	if err != nil {
 		log.Fatal(err)
@@ -86,7 +96,7 @@ func rows(results []result) []row {
 
 func us(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 }
 
-func print(results []result, heavy []compiled) error {
+func print(results []result, stormed []storm, heavy []compiled) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "shape\tlimit\tover after\tbeyond\truns\tneighbour p99\tquiet\tratio\tcode\tmessage")
 	late, slow, strange := 0, 0, 0
@@ -105,6 +115,10 @@ func print(results []result, heavy []compiled) error {
 		}
 		fmt.Fprintf(w, "%s\t%v\t%.1f ms\t%.1f ms\t%d\t%.1f µs\t%.1f µs\t%.1f\t%s\t%.70s%s\n",
 			r.shape, r.limit, ms(r.longest), ms(r.over()), r.runs, us(r.near), us(r.quiet), ratio, r.code, r.message, note)
+	}
+	for i := range stormed {
+		r := stormed[i].row()
+		fmt.Fprintf(w, "%s\t\t\t\t\t%.1f µs\t%.1f µs\t%.1f\n", r.Row, r.Ours, r.Baseline, r.Ratio)
 	}
 	if len(heavy) > 0 {
 		fmt.Fprintln(w, "\nas heavy as admission allows\tfile\tcompiled in\tCPU time\tmemory\tresult")
