@@ -117,14 +117,14 @@ func perOperation(op func() error, window time.Duration) (float64, error) {
 	const batch = 64
 	n, start := 0, cpu()
 	for cpu()-start < window {
-		for range batch { // reading the clock costs as much as the least of them
+		for range batch {
 			if err := op(); err != nil {
 				return 0, err
 			}
 		}
 		n += batch
 	}
-	return float64((cpu()-start).Nanoseconds()) / float64(n), nil
+	return float64((cpu() - start).Nanoseconds()) / float64(n), nil
 }
 
 func median(v []float64) float64 {

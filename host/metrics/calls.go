@@ -52,7 +52,7 @@ func (c *calls) init(maxTools, maxTenants int) {
 		Buckets: []float64{10e-6, 50e-6, 100e-6, 500e-6, 1e-3, 5e-3, 10e-3, 50e-3, 0.1, 0.5, 1, 5, 10, 60},
 	}, []string{"plugin", "tool"})
 	c.fuel = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "gantry_fuel_total", Help: "Fuel that calls used: what the plugin computed, the same on every machine..",
+		Name: "gantry_fuel_total", Help: "Fuel that calls used: what the plugin computed, the same on every machine.",
 	}, []string{"plugin", "tenant"})
 	c.byTool.Store(&map[toolKey]*tool{})
 	c.byTenant.Store(&map[tenantKey]prometheus.Counter{})

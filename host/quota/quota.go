@@ -10,7 +10,7 @@
 //
 // It runs nothing and measures nothing: the pipeline asks before a call and says what it used after.
 // A call that runs is not stopped here; what fuel is left when it starts bounds it, so calls that run
-// side by side may together use that much more, each. Plugins built with Extism's kits count no fuel.
+// side by side may together use that much more, each.
 package quota
 
 import (
