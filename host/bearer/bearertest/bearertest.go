@@ -109,7 +109,8 @@ func (i *Issuer) serveDocument(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, map[string]any{
 		"issuer": i.URL, "jwks_uri": i.URL + "/jwks", "authorization_endpoint": i.URL + "/authorize",
 		"token_endpoint": i.URL + "/token", "code_challenge_methods_supported": []string{"S256"},
-		"response_types_supported": []string{"code"},
+		"response_types_supported": []string{"code"}, "subject_types_supported": []string{"public"},
+		"id_token_signing_alg_values_supported": []string{"RS256"}, "token_endpoint_auth_methods_supported": []string{"none"},
 	})
 }
 
