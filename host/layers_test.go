@@ -47,8 +47,9 @@ var layers = append([]layer{
 	{"host/jsonc", words, "an editor of a file format"},
 	{"host/fair", words, "it lets in and knows nobody"},
 	{"host/wasmbin", words, "a decoder"},
+	{"host/runner", words, "what runners do alike knows none of them"},
 	{"host/meter", append([]string{"host/wasmbin"}, words...), "it rewrites modules and runs none"},
-	{"host/sandbox", append([]string{"host/wasmbin", "host/meter", "host/fair"}, words...), "the runner reads and rewrites what it runs"},
+	{"host/sandbox", append([]string{"host/wasmbin", "host/meter", "host/fair", "host/runner"}, words...), "the runner reads and rewrites what it runs"},
 	{"registry", []string{"abi", "host", "host/yamlfile"}, "it knows which plugins exist, not how they run"},
 	{"host/store", []string{"abi", "host", "host/store"}, "a store knows nothing of what it keeps"},
 	{"host/schema", words, "a checker"},
@@ -70,7 +71,7 @@ func serviceLayers() []layer {
 	for _, s := range services {
 		out = append(out, layer{s, []string{"abi", "host", "host/store", s}, "a service stands alone on the store"})
 		if s == "host/sandbox" || s == "host/extismrun" {
-			out[len(out)-1].May = append(out[len(out)-1].May, "host/wasmbin", "host/meter", "host/fair")
+			out[len(out)-1].May = append(out[len(out)-1].May, "host/wasmbin", "host/meter", "host/fair", "host/runner")
 		}
 		if s == "host/skills" {
 			out[len(out)-1].May = append(out[len(out)-1].May, "host/yamlfile") // the head of a SKILL.md

@@ -199,7 +199,7 @@ func TestInstances(t *testing.T) {
 	t.Run("an unused instance is closed", func(t *testing.T) {
 		p := loadGuest(t, Config{IdleAfter: 20 * time.Millisecond}, host.Limits{}, "")
 		p.text(t, "echo", "x")
-		for p.engine.budget.used.Load() != 0 {
+		for p.engine.budget.Used() != 0 {
 			if t.Context().Err() != nil {
 				t.Fatal("the instance stays")
 			}
@@ -248,7 +248,7 @@ func TestIsolation(t *testing.T) {
 		e := newEngine(t, Config{})
 		p, _ := load(t, e, Artifact{Wasm: goGuest(t), Config: declare("", exports...)})
 		p.text(t, "echo", "x")
-		if used := e.budget.used.Load(); used != 0 {
+		if used := e.budget.Used(); used != 0 {
 			t.Errorf("%d bytes of memory are in use after a call", used)
 		}
 	})

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
+	"github.com/gantryhost/gantry/host/runner"
 )
 
 const (
@@ -20,7 +21,7 @@ const (
 	opLoad = "extismrun.Load"
 	opCall = "extismrun.Call"
 
-	pageBytes = 64 << 10
+	pageBytes = runner.PageBytes
 )
 
 // Config says how an Engine works. The zero value is usable.
@@ -49,7 +50,7 @@ type Config struct {
 type Engine struct {
 	cfg    Config
 	log    *slog.Logger
-	budget budget
+	budget runner.Budget
 
 	mu     sync.Mutex
 	closed bool
@@ -65,7 +66,7 @@ type Engine struct {
 // New makes an engine. Close ends it. The error is of CodeInvalidArg and names the field, or of
 // CodeInternal where the cache folder cannot be made.
 func New(cfg Config) (*Engine, error) {
-	if err := checkLimits(opNew, cfg.Defaults); err != nil {
+	if err := runner.CheckLimits(opNew, cfg.Defaults); err != nil {
 		return nil, err
 	}
 	if cfg.MaxInstances < 0 || cfg.MemoryBudget < 0 || cfg.IdleAfter < 0 || cfg.InitTimeout < 0 {
@@ -78,7 +79,7 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	cfg.Defaults = fillLimits(cfg.Defaults, host.Limits{
+	cfg.Defaults = runner.FillLimits(cfg.Defaults, host.Limits{
 		Wall: time.Minute, MemoryBytes: 256 << 20, OutputBytes: 8 << 20, InputBytes: 4 << 20,
 		Ops: 10_000, Concurrency: cfg.MaxInstances,
 	})
@@ -88,7 +89,7 @@ func New(cfg Config) (*Engine, error) {
 		}
 	}
 	e := &Engine{cfg: cfg, log: cfg.Logger, guests: map[*guest]struct{}{}, stop: make(chan struct{})}
-	e.budget = budget{limit: cfg.MemoryBudget, reclaim: e.reclaim}
+	e.budget = runner.Budget{Limit: cfg.MemoryBudget, Reclaim: e.reclaim}
 	e.workers.Go(e.sweep)
 	return e, nil
 }
@@ -135,7 +136,7 @@ type PluginStats struct {
 
 // Stats counts. The numbers of different guests are not of exactly the same moment.
 func (e *Engine) Stats() Stats {
-	s := Stats{MemoryBytes: e.budget.used.Load(), MemoryBudget: e.budget.limit}
+	s := Stats{MemoryBytes: e.budget.Used(), MemoryBudget: e.budget.Limit}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s.Waits, s.Waited = e.waits, e.waited

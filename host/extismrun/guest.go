@@ -15,6 +15,7 @@ import (
 
 	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
+	"github.com/gantryhost/gantry/host/runner"
 )
 
 // closeGrace is how long Close waits for the calls it has interrupted.
@@ -46,7 +47,7 @@ func (a *Artifact) check(set *settings) error {
 	if !a.Isolation.Valid() {
 		return host.Errorf(opLoad, abi.CodeInvalidArg, "isolation %.40q is not one of call, tenant, shared", a.Isolation)
 	}
-	return errors.Join(checkLimits(opLoad, a.Limits), set.checkHash(a.Digest))
+	return errors.Join(runner.CheckLimits(opLoad, a.Limits), set.checkHash(a.Digest))
 }
 
 // guest is one loaded module with its limits and its instances.
@@ -87,14 +88,14 @@ func (e *Engine) Load(ctx context.Context, a Artifact) (host.Guest, *abi.Manifes
 		return nil, nil, err
 	}
 	g := &guest{
-		engine: e, name: a.Name, set: set, limits: fillLimits(a.Limits, e.cfg.Defaults),
+		engine: e, name: a.Name, set: set, limits: runner.FillLimits(a.Limits, e.cfg.Defaults),
 		isolation: cmp.Or(a.Isolation, host.IsolationCall),
 	}
 	g.limits.Wall = set.wall(g.limits.Wall)
 	g.closing, g.interrupt = context.WithCancelCause(context.Background())
 	g.pool.init(g, min(g.limits.Concurrency, e.cfg.MaxInstances))
 	if p.minBytes > g.memoryLimit() {
-		return nil, nil, host.Errorf(opLoad, abi.CodeLimit, "the module asks for %s of memory at its start and the limit is %s", size(p.minBytes), size(g.memoryLimit())).
+		return nil, nil, host.Errorf(opLoad, abi.CodeLimit, "the module asks for %s of memory at its start and the limit is %s", runner.Size(p.minBytes), runner.Size(g.memoryLimit())).
 			WithHint("raise limits: memory: in %s.yaml, and config: extism: memory: max_pages where it is set", a.Name)
 	}
 	if err := g.compile(ctx, p.wasm); err != nil {
@@ -189,7 +190,7 @@ func (g *guest) shares(had, wants host.TenantID) bool {
 
 // Call implements host.Guest.
 func (g *guest) Call(ctx context.Context, c *host.GuestCall) (host.Output, host.Usage, error) {
-	lim := fillLimits(c.Limits, g.limits)
+	lim := runner.FillLimits(c.Limits, g.limits)
 	lim.Wall = g.set.wall(lim.Wall)
 	if err := g.checkCall(c, &lim); err != nil {
 		return host.Output{}, host.Usage{}, err
@@ -228,10 +229,10 @@ func (g *guest) checkCall(c *host.GuestCall, lim *host.Limits) error {
 	case c.Entry != host.EntryTool || c.Index < 0 || c.Index >= len(g.forms):
 		return host.Errorf(opCall, abi.CodeInternal, "an Extism plugin has no entry %d number %d", c.Entry, c.Index)
 	case n > lim.InputBytes:
-		return g.overLimit("input", size(lim.InputBytes), "the arguments have "+size(n))
+		return g.overLimit("input", runner.Size(lim.InputBytes), "the arguments have "+runner.Size(n))
 	// Extism gives a plugin whose memory is too small an empty input, and says nothing.
 	case n+pageBytes > g.memoryLimit():
-		return g.overLimit("memory", size(g.memoryLimit()), "the arguments have "+size(n)+", more than the plugin's memory may hold")
+		return g.overLimit("memory", runner.Size(g.memoryLimit()), "the arguments have "+runner.Size(n)+", more than the plugin's memory may hold")
 	}
 	return nil
 }

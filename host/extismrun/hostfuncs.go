@@ -10,6 +10,7 @@ import (
 
 	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
+	"github.com/gantryhost/gantry/host/runner"
 )
 
 // maxMessageBytes bounds the text of an error that a plugin reports.
@@ -84,7 +85,7 @@ type block struct{ offset, length uint64 }
 func (in *instance) read(p *extism.CurrentPlugin, function string, b block) []byte {
 	most := uint64(in.run.limits.OutputBytes)
 	if b.length > most {
-		in.end(in.guest.overLimit("output", size(int64(most)), "the answer has "+size(int64(min(b.length, 1<<62)))))
+		in.end(in.guest.overLimit("output", runner.Size(int64(most)), "the answer has "+runner.Size(int64(min(b.length, 1<<62)))))
 	}
 	if b.length == 0 {
 		return nil
@@ -121,7 +122,7 @@ func errorSet(ctx context.Context, p *extism.CurrentPlugin, stack []uint64) {
 // logLine is log_info(handle) and its like. The handle is freed, as the SDK does it.
 func logLine(ctx context.Context, p *extism.CurrentPlugin, level abi.LogLevel, offset uint64) {
 	in := instanceOf(ctx)
-	line := bytes.Clone(in.handle(ctx, p, offset, maxLineBytes+1))
+	line := bytes.Clone(in.handle(ctx, p, offset, runner.MaxLineBytes+1))
 	if err := p.FreeWithContext(ctx, offset); err != nil {
 		in.end(host.Errorf(opCall, abi.CodeTrap, "the plugin crashed: its memory is broken: %w", err))
 	}

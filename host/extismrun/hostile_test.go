@@ -236,7 +236,7 @@ func TestLoadRefuses(t *testing.T) {
 			t.Error("it loaded")
 		}
 	})
-	if used := e.budget.used.Load(); used != 0 {
+	if used := e.budget.Used(); used != 0 {
 		t.Errorf("what was refused still holds %d bytes", used)
 	}
 	if n := len(e.all()); n != 0 {

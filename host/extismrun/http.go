@@ -14,6 +14,7 @@ import (
 
 	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
+	"github.com/gantryhost/gantry/host/runner"
 )
 
 // maxRequestBytes bounds the description of a request; its body is bounded by the memory.
@@ -61,7 +62,7 @@ func (in *instance) request(ctx context.Context, p *extism.CurrentPlugin, offset
 		Headers map[string]string `json:"headers"`
 	}
 	if err := json.Unmarshal(in.handle(ctx, p, offset, maxRequestBytes), &r); err != nil {
-		in.end(host.Errorf(opCall, abi.CodeContract, "the plugin's request is not what Extism's kits write, or longer than %s: %w", size(maxRequestBytes), err))
+		in.end(host.Errorf(opCall, abi.CodeContract, "the plugin's request is not what Extism's kits write, or longer than %s: %w", runner.Size(maxRequestBytes), err))
 	}
 	out := &abi.FetchRequest{Method: strings.ToUpper(r.Method), URL: r.URL, MaxBytes: in.guest.set.httpBytes()}
 	for _, name := range slices.Sorted(maps.Keys(r.Headers)) {
@@ -112,7 +113,7 @@ func (in *instance) give(ctx context.Context, p *extism.CurrentPlugin, data []by
 	}
 	offset, err := p.AllocWithContext(ctx, uint64(len(data)))
 	if err != nil || offset == 0 || !p.Memory().Write(uint32(offset), data) {
-		in.end(in.guest.overLimit("memory", size(in.guest.memoryLimit()), "the response has "+size(int64(len(data)))+", more than the plugin's memory may hold"))
+		in.end(in.guest.overLimit("memory", runner.Size(in.guest.memoryLimit()), "the response has "+runner.Size(int64(len(data)))+", more than the plugin's memory may hold"))
 	}
 	return offset
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
+	"github.com/gantryhost/gantry/host/runner"
 )
 
 // instance is one instantiated plugin: a kernel and a module. Whoever has it from the pool uses it
@@ -180,10 +181,10 @@ func (in *instance) verdict(err error) error {
 		return in.interruptedBy(context.Cause(r.ctx))
 	}
 	switch in.mem.refusal(err != nil) {
-	case refusedByBudget:
-		return host.Errorf(opCall, abi.CodeBusy, "the host has no memory left for Extism plugins: their budget of %s is in use", size(in.guest.engine.budget.limit))
-	case refusedByLimit:
-		e := in.guest.overLimit("memory", size(in.guest.memoryLimit()), "the plugin ran out of memory")
+	case runner.RefusedByBudget:
+		return host.Errorf(opCall, abi.CodeBusy, "the host has no memory left for Extism plugins: their budget of %s is in use", runner.Size(in.guest.engine.budget.Limit))
+	case runner.RefusedByLimit:
+		e := in.guest.overLimit("memory", runner.Size(in.guest.memoryLimit()), "the plugin ran out of memory")
 		e.Err = err
 		return e
 	}

@@ -151,7 +151,7 @@ func newEngine(t testing.TB, cfg Config) *Engine {
 		if err := e.Close(ctx); err != nil {
 			t.Error(err)
 		}
-		if used := e.budget.used.Load(); used != 0 {
+		if used := e.budget.Used(); used != 0 {
 			t.Errorf("the closed engine still counts %d bytes of memory", used)
 		}
 	})

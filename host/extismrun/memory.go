@@ -3,16 +3,16 @@
 package extismrun
 
 import (
-	"sync/atomic"
-
 	"github.com/tetratelabs/wazero/experimental"
+
+	"github.com/gantryhost/gantry/host/runner"
 )
 
 // memories are the linear memories of one instance: Extism's kernel's, which holds inputs, outputs
 // and what crosses the border, and the plugin's own. They are used by the goroutine of the
 // instance's call only.
 type memories struct {
-	budget *budget
+	budget *runner.Budget
 	// limit bounds all of them together, each bounds one of them; 0 does not.
 	limit, each int64
 	used        int64
@@ -37,42 +37,34 @@ func (m *memories) Allocate(_, _ uint64) experimental.LinearMemory {
 func (m *memories) clear() {
 	for _, l := range []*linear{m.kernel, m.own} {
 		if l != nil {
-			l.refused = refusedNothing
+			l.refused = runner.NotRefused
 		}
 	}
 }
 
 // refusal says which bound was met. One of the kernel's makes a call's input or answer wrong without
 // anybody noticing, so it counts always; the plugin itself may live with one of its own.
-func (m *memories) refusal(crashed bool) refusal {
-	if m.kernel != nil && m.kernel.refused != refusedNothing {
+func (m *memories) refusal(crashed bool) runner.Refusal {
+	if m.kernel != nil && m.kernel.refused != runner.NotRefused {
 		return m.kernel.refused
 	}
 	if crashed && m.own != nil {
 		return m.own.refused
 	}
-	return refusedNothing
+	return runner.NotRefused
 }
 
 // release gives back what the memories hold, once no code can run any more.
 func (m *memories) release() {
-	m.budget.give(m.used)
+	m.budget.Give(m.used)
 	m.used, m.kernel, m.own = 0, nil, nil
 }
-
-type refusal int
-
-const (
-	refusedNothing refusal = iota
-	refusedByLimit
-	refusedByBudget
-)
 
 // linear is one linear memory.
 type linear struct {
 	of      *memories
 	bytes   []byte
-	refused refusal
+	refused runner.Refusal
 }
 
 var _ experimental.LinearMemory = (*linear)(nil)
@@ -85,10 +77,10 @@ func (l *linear) Reallocate(size uint64) []byte {
 	case grow <= 0:
 		return l.bytes
 	case m.each > 0 && int64(size) > m.each, m.used+grow > m.limit:
-		l.refused = refusedByLimit
+		l.refused = runner.RefusedByLimit
 		return nil
-	case !m.budget.take(grow):
-		l.refused = refusedByBudget
+	case !m.budget.Take(grow):
+		l.refused = runner.RefusedByBudget
 		return nil
 	}
 	m.used += grow
@@ -107,26 +99,3 @@ func (l *linear) Reallocate(size uint64) []byte {
 // Free does nothing: a plugin can close itself in the middle of its own call. The instance calls
 // memories.release when no code can run any more.
 func (l *linear) Free() {}
-
-// budget is the memory that all instances of an engine may hold together.
-type budget struct {
-	used  atomic.Int64
-	limit int64
-	// reclaim frees what it can of idle instances' memory and tells whether it freed any.
-	reclaim func() bool
-}
-
-// take takes n bytes, if it has to by giving up idle instances.
-func (b *budget) take(n int64) bool {
-	for {
-		if b.used.Add(n) <= b.limit {
-			return true
-		}
-		b.used.Add(-n)
-		if !b.reclaim() {
-			return false
-		}
-	}
-}
-
-func (b *budget) give(n int64) { b.used.Add(-n) }

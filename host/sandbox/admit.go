@@ -11,10 +11,11 @@ import (
 	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
 	"github.com/gantryhost/gantry/host/meter"
+	"github.com/gantryhost/gantry/host/runner"
 	"github.com/gantryhost/gantry/host/wasmbin"
 )
 
-const pageBytes = 64 << 10
+const pageBytes = runner.PageBytes
 
 const opLoad = "sandbox.Load"
 
@@ -185,7 +186,7 @@ func (s *shape) fits(m *abi.Manifest) error {
 // checkMemory checks that a module can be instantiated within so many bytes.
 func (s *shape) checkMemory(name string, limit int64) error {
 	if least := uint64(s.module.Memories[0].Min) * pageBytes; least > uint64(limit) {
-		return host.Errorf(opLoad, abi.CodeLimit, "the module asks for %s of memory at its start and the limit is %s", size(int64(least)), size(limit)).
+		return host.Errorf(opLoad, abi.CodeLimit, "the module asks for %s of memory at its start and the limit is %s", runner.Size(int64(least)), runner.Size(limit)).
 			WithHint("raise limits: memory: in %s.yaml", name)
 	}
 	return nil

@@ -16,6 +16,7 @@ import (
 
 	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
+	"github.com/gantryhost/gantry/host/runner"
 	"github.com/gantryhost/gantry/host/wasmbin"
 )
 
@@ -62,7 +63,7 @@ type Engine struct {
 	known     map[string]map[string]signature
 	manifests manifests
 	modules   modules
-	budget    budget
+	budget    runner.Budget
 
 	mu     sync.Mutex
 	closed bool
@@ -90,7 +91,7 @@ func New(cfg Config) (*Engine, error) {
 		guests: map[*guest]struct{}{}, codes: map[string]*code{},
 	}
 	e.life, e.end = context.WithCancel(context.Background())
-	e.budget = budget{limit: cfg.MemoryBudget, reclaim: e.reclaim}
+	e.budget = runner.Budget{Limit: cfg.MemoryBudget, Reclaim: e.reclaim}
 	rc := wazero.NewRuntimeConfig()
 	if cfg.CacheDir != "" {
 		e.manifests.dir = filepath.Join(cfg.CacheDir, "manifests")
@@ -140,7 +141,7 @@ func (e *Engine) offer(ctx context.Context) error {
 
 func (c Config) filled() (Config, error) {
 	const op = "sandbox.New"
-	if err := checkLimits(op, c.Defaults); err != nil {
+	if err := runner.CheckLimits(op, c.Defaults); err != nil {
 		return c, err
 	}
 	if c.MaxInstances < 0 || c.MemoryBudget < 0 || c.IdleAfter < 0 || c.InitTimeout < 0 || c.VerifyEvery < 0 {
@@ -165,7 +166,7 @@ func (c Config) filled() (Config, error) {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	c.Defaults = fillLimits(c.Defaults, host.Limits{
+	c.Defaults = runner.FillLimits(c.Defaults, host.Limits{
 		Wall: time.Minute, MemoryBytes: 256 << 20, OutputBytes: 8 << 20, InputBytes: 4 << 20,
 		Ops: 10_000, Events: 10_000, Concurrency: c.MaxInstances,
 	})
@@ -187,7 +188,7 @@ type Artifact struct {
 }
 
 func (a *Artifact) check() error {
-	if err := checkLimits(opLoad, a.Limits); err != nil {
+	if err := runner.CheckLimits(opLoad, a.Limits); err != nil {
 		return err
 	}
 	if !validDigest(a.Digest) {
@@ -213,7 +214,7 @@ func (e *Engine) Load(ctx context.Context, a Artifact) (host.Guest, *abi.Manifes
 	if err := a.check(); err != nil {
 		return nil, nil, err
 	}
-	a.Limits = fillLimits(a.Limits, e.cfg.Defaults)
+	a.Limits = runner.FillLimits(a.Limits, e.cfg.Defaults)
 	s, err := admit(a.Wasm, e.known, e.cfg.Admission)
 	if err != nil {
 		return nil, nil, err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
+	"github.com/gantryhost/gantry/host/runner"
 )
 
 const opCall = "sandbox.Call"
@@ -51,7 +52,7 @@ func newGuest(e *Engine, spec guestSpec) *guest {
 func (g *guest) Call(ctx context.Context, c *host.GuestCall) (host.Output, host.Usage, error) {
 	lim := g.limits
 	if c.Limits != (host.Limits{}) {
-		lim = fillLimits(c.Limits, g.limits)
+		lim = runner.FillLimits(c.Limits, g.limits)
 	}
 	if err := g.checkCall(c, &lim); err != nil {
 		return host.Output{}, host.Usage{}, err
@@ -81,9 +82,9 @@ func (g *guest) checkCall(c *host.GuestCall, lim *host.Limits) error {
 	case c.Border == nil:
 		return host.Errorf(opCall, abi.CodeInternal, "a call needs a border")
 	case n > lim.InputBytes:
-		return g.overLimit("input", size(lim.InputBytes), "the arguments have "+size(n))
+		return g.overLimit("input", runner.Size(lim.InputBytes), "the arguments have "+runner.Size(n))
 	case n > lim.MemoryBytes:
-		return g.overLimit("memory", size(lim.MemoryBytes), "the arguments have "+size(n)+", more than the plugin's memory may hold")
+		return g.overLimit("memory", runner.Size(lim.MemoryBytes), "the arguments have "+runner.Size(n)+", more than the plugin's memory may hold")
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
+	"github.com/gantryhost/gantry/host/runner"
 )
 
 const maxOpName = 128
@@ -58,7 +59,7 @@ func hostOpRead(in *instance, mem api.Memory, stack []uint64) {
 func hostOutput(in *instance, mem api.Memory, stack []uint64) {
 	src := in.region(mem, abi.ImportOutput, "ptr", stack)
 	if limit := in.task.limits.OutputBytes; int64(len(src)) > limit {
-		in.end(in.guest.overLimit("output", size(limit), "the plugin answered "+size(int64(len(src)))))
+		in.end(in.guest.overLimit("output", runner.Size(limit), "the plugin answered "+runner.Size(int64(len(src)))))
 	}
 	in.output = append(in.output[:0], src...)
 
@@ -77,7 +78,7 @@ func hostEmit(in *instance, mem api.Memory, stack []uint64) {
 	case in.events > limits.Events:
 		in.end(in.guest.overLimit("events", strconv.Itoa(limits.Events), "the plugin emitted too many events in one call"))
 	case int64(len(data)) > limits.OutputBytes:
-		in.end(in.guest.overLimit("output", size(limits.OutputBytes), "the plugin emitted an event of "+size(int64(len(data)))))
+		in.end(in.guest.overLimit("output", runner.Size(limits.OutputBytes), "the plugin emitted an event of "+runner.Size(int64(len(data)))))
 	}
 	data = in.copied(data)
 	in.shielded(func(ctx context.Context, b host.Border) {

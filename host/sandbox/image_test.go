@@ -5,12 +5,14 @@ package sandbox
 import (
 	"math/rand/v2"
 	"testing"
+
+	"github.com/gantryhost/gantry/host/runner"
 )
 
 // pictured is a memory with an image mapped over it, some of it zero.
 func pictured(t testing.TB, size int64, s *scanner) ([]byte, *image) {
 	t.Helper()
-	m, err := newMemory(size, &budget{limit: 1 << 40})
+	m, err := newMemory(size, &runner.Budget{Limit: 1 << 40})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +136,7 @@ func TestDroppedPagesFallBackToTheImage(t *testing.T) {
 
 func TestTwoMemoriesShareAnImageAndNothingElse(t *testing.T) {
 	mem, im := pictured(t, 8*pageBytes, newScanner())
-	other, err := newMemory(im.size, &budget{limit: 1 << 40})
+	other, err := newMemory(im.size, &runner.Budget{Limit: 1 << 40})
 	if err != nil {
 		t.Fatal(err)
 	}

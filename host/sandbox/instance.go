@@ -17,6 +17,7 @@ import (
 	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
 	"github.com/gantryhost/gantry/host/meter"
+	"github.com/gantryhost/gantry/host/runner"
 )
 
 // The entries that only the runner uses, beside those of package host.
@@ -180,7 +181,7 @@ func (in *instance) begin(ctx context.Context, t *task) {
 	in.output, in.response, in.fault = nil, nil, nil
 	in.ops, in.events, in.lines = 0, 0, 0
 	in.stdout.crash, in.stderr.crash = "", ""
-	in.mem.refused = refusedNothing
+	in.mem.refused = runner.NotRefused
 	in.mem.limit = min(t.limits.MemoryBytes, in.guest.limits.MemoryBytes)
 	if in.left != nil {
 		in.left.Set(uint64(uint32(in.counter.Begin(t.limits.Fuel))))

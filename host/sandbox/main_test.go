@@ -84,7 +84,7 @@ func newEngine(t testing.TB, cfg Config) *Engine {
 		if err := e.Close(ctx); err != nil {
 			t.Errorf("closing the engine: %v", err)
 		}
-		if used := e.budget.used.Load(); used != 0 {
+		if used := e.budget.Used(); used != 0 {
 			t.Errorf("%d bytes of guest memory were not given back", used)
 		}
 	})

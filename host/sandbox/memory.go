@@ -3,9 +3,9 @@
 package sandbox
 
 import (
-	"sync/atomic"
-
 	"github.com/tetratelabs/wazero/experimental"
+
+	"github.com/gantryhost/gantry/host/runner"
 )
 
 // memory is the linear memory of one instance: a stretch of address space of the instance's limit,
@@ -18,23 +18,15 @@ type memory struct {
 	// lies between is zero: the guest's bounds end at size.
 	size, usable int64
 	limit        int64
-	budget       *budget
+	budget       *runner.Budget
 	// refused says which bound a grow met since it was last cleared.
-	refused refusal
+	refused runner.Refusal
 }
-
-type refusal int
-
-const (
-	refusedNothing refusal = iota
-	refusedByLimit
-	refusedByBudget
-)
 
 var _ experimental.LinearMemory = (*memory)(nil)
 
 // newMemory reserves address space for limit bytes. The pages cost nothing until the guest has them.
-func newMemory(limit int64, b *budget) (*memory, error) {
+func newMemory(limit int64, b *runner.Budget) (*memory, error) {
 	space, err := reserve(limit)
 	if err != nil {
 		return nil, err
@@ -50,16 +42,16 @@ func (m *memory) Reallocate(size uint64) []byte {
 	grow := int64(size) - m.size
 	switch {
 	case size > uint64(min(m.limit, int64(len(m.space)))):
-		m.refused = refusedByLimit
+		m.refused = runner.RefusedByLimit
 		return nil
-	case grow > 0 && !m.budget.take(grow):
-		m.refused = refusedByBudget
+	case grow > 0 && !m.budget.Take(grow):
+		m.refused = runner.RefusedByBudget
 		return nil
 	}
 	if grow > 0 {
 		if err := m.ready(int64(size)); err != nil {
-			m.budget.give(grow)
-			m.refused = refusedByBudget
+			m.budget.Give(grow)
+			m.refused = runner.RefusedByBudget
 			return nil
 		}
 		m.size = int64(size)
@@ -98,30 +90,7 @@ func (m *memory) release() error {
 		return nil
 	}
 	err := unreserve(m.space)
-	m.budget.give(m.size)
+	m.budget.Give(m.size)
 	m.space, m.size, m.usable = nil, 0, 0
 	return err
 }
-
-// budget is the memory that all instances of an engine may hold together.
-type budget struct {
-	used  atomic.Int64
-	limit int64
-	// reclaim frees what it can of idle instances' memory and tells whether it freed any.
-	reclaim func() bool
-}
-
-// take takes n bytes, if it has to by giving up idle instances.
-func (b *budget) take(n int64) bool {
-	for {
-		if b.used.Add(n) <= b.limit {
-			return true
-		}
-		b.used.Add(-n)
-		if !b.reclaim() {
-			return false
-		}
-	}
-}
-
-func (b *budget) give(n int64) { b.used.Add(-n) }

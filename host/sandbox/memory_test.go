@@ -4,11 +4,13 @@ package sandbox
 
 import (
 	"testing"
+
+	"github.com/gantryhost/gantry/host/runner"
 )
 
 func newTestMemory(t *testing.T, limit, budgeted int64) *memory {
 	t.Helper()
-	m, err := newMemory(limit, &budget{limit: budgeted, reclaim: func() bool { return false }})
+	m, err := newMemory(limit, &runner.Budget{Limit: budgeted, Reclaim: func() bool { return false }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -16,7 +18,7 @@ func newTestMemory(t *testing.T, limit, budgeted int64) *memory {
 		if err := m.release(); err != nil {
 			t.Error(err)
 		}
-		if used := m.budget.used.Load(); used != 0 {
+		if used := m.budget.Used(); used != 0 {
 			t.Errorf("%d bytes were not given back", used)
 		}
 	})
@@ -38,7 +40,7 @@ func TestGrowingMemory(t *testing.T) {
 			if int64(len(mem)) != n || int64(cap(mem)) != n || m.size != n {
 				t.Fatalf("got %d bytes of %d, size %d; want %d", len(mem), cap(mem), m.size, n)
 			}
-			if got := m.budget.used.Load(); got != n {
+			if got := m.budget.Used(); got != n {
 				t.Fatalf("the budget counts %d, want %d", got, n)
 			}
 			mem[n-1], mem[n-pageBytes] = 1, mem[n-pageBytes]+1
@@ -61,7 +63,7 @@ func TestGrowingMemory(t *testing.T) {
 		if m.Reallocate(pageBytes) == nil || m.Reallocate(2<<20-pageBytes) == nil || m.usable != 2<<20 {
 			t.Fatalf("got %d usable", m.usable)
 		}
-		if m.Reallocate(2<<20) == nil || m.Reallocate(2<<20+pageBytes) != nil || m.refused != refusedByLimit {
+		if m.Reallocate(2<<20) == nil || m.Reallocate(2<<20+pageBytes) != nil || m.refused != runner.RefusedByLimit {
 			t.Errorf("got size %d, refusal %d", m.size, m.refused)
 		}
 	})
@@ -70,7 +72,7 @@ func TestGrowingMemory(t *testing.T) {
 		if m.Reallocate(pageBytes) == nil || m.Reallocate(2*pageBytes) == nil {
 			t.Fatal("refused within the budget")
 		}
-		if m.usable < 5*pageBytes || m.Reallocate(5*pageBytes) != nil || m.refused != refusedByBudget || m.size != 2*pageBytes {
+		if m.usable < 5*pageBytes || m.Reallocate(5*pageBytes) != nil || m.refused != runner.RefusedByBudget || m.size != 2*pageBytes {
 			t.Errorf("got usable %d, size %d, refusal %d", m.usable, m.size, m.refused)
 		}
 	})

@@ -56,7 +56,7 @@ type PluginStats struct {
 
 // Stats counts. The numbers of different guests are not of exactly the same moment.
 func (e *Engine) Stats() Stats {
-	s := Stats{MemoryBytes: e.budget.used.Load(), MemoryBudget: e.budget.limit}
+	s := Stats{MemoryBytes: e.budget.Used(), MemoryBudget: e.budget.Limit}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s.Totals = e.past

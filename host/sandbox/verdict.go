@@ -11,6 +11,7 @@ import (
 
 	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
+	"github.com/gantryhost/gantry/host/runner"
 )
 
 // verdict says what the error of a run means to the caller. What wazero said, with the guest's
@@ -28,7 +29,7 @@ func (in *instance) verdict(err error) error {
 		return in.fault
 	case why != causeNone:
 		return in.interruptedBy(why)
-	case in.mem.refused != refusedNothing:
+	case in.mem.refused != runner.NotRefused:
 		e := in.outOfMemory()
 		e.Err = err
 		return e
@@ -56,10 +57,10 @@ func (in *instance) interruptedBy(why cause) *host.Error {
 
 // outOfMemory says which bound a refused growth met.
 func (in *instance) outOfMemory() *host.Error {
-	if in.mem.refused == refusedByBudget {
-		return host.Errorf(opCall, abi.CodeBusy, "the host has no memory left for plugins: their budget of %s is in use", size(in.guest.engine.budget.limit))
+	if in.mem.refused == runner.RefusedByBudget {
+		return host.Errorf(opCall, abi.CodeBusy, "the host has no memory left for plugins: their budget of %s is in use", runner.Size(in.guest.engine.budget.Limit))
 	}
-	return in.guest.overLimit("memory", size(in.mem.limit), "the plugin ran out of memory")
+	return in.guest.overLimit("memory", runner.Size(in.mem.limit), "the plugin ran out of memory")
 }
 
 // crashText is a crash in one line: what the guest's own runtime said, or else the trap and where.
