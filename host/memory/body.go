@@ -86,7 +86,7 @@ func (sp space) piece(body string, i int) store.Key {
 func pieces(size int64) int { return int((size + pieceBytes - 1) / pieceBytes) }
 
 // intent is the record of a change that has pieces to tidy away at its end, whichever way it ends.
-// One that a killed host left behind is found when the space is counted.
+// One that a killed host left behind is found by the next that changes the space.
 type intent struct {
 	Path   string    `json:"path"`
 	At     time.Time `json:"at"`
@@ -98,9 +98,9 @@ type body struct {
 	Size int64  `json:"size"`
 }
 
-// intentAge is how old an intent is before a count takes it for one left behind: another host of a
-// cluster may be at it.
-const intentAge = 10 * time.Minute
+// intentAge is how old an intent is before it is taken for one left behind: another host of a cluster
+// may be at it. A change takes milliseconds.
+const intentAge = 2 * time.Minute
 
 // replace puts a file's next version in place of the one with revision rev, whose head is old.
 // CodeConflict says that it is not there any more.

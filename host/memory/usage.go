@@ -35,6 +35,8 @@ type usage struct {
 	counted time.Time
 	bytes   int64
 	files   int64
+	// untidy is when to look again for what killed hosts left behind; zero where there was nothing.
+	untidy time.Time
 }
 
 // usage returns the space's; mu is held.
@@ -69,6 +71,11 @@ func (s *Service) reserve(ctx context.Context, sp space, u *usage, g growth) err
 				return err
 			}
 		}
+		if !u.untidy.IsZero() && s.clock.Now().After(u.untidy) {
+			if err := s.tidyUp(ctx, sp, u); err != nil {
+				return err
+			}
+		}
 		bytes, files := u.bytes+g.bytes, u.files+g.files
 		overBytes := s.quota >= 0 && g.bytes > 0 && bytes > s.quota
 		overFiles := s.maxFiles >= 0 && g.files > 0 && files > s.maxFiles
@@ -88,8 +95,7 @@ func (s *Service) reserve(ctx context.Context, sp space, u *usage, g growth) err
 	}
 }
 
-// count looks at every file of a space, and tidies up behind changes that a killed host left half
-// done.
+// count looks at every file of a space, and tidies up.
 func (s *Service) count(ctx context.Context, sp space, u *usage) error {
 	var bytes, files int64
 	for rec, err := range s.records(ctx, sp.key(kindFile), "") {
@@ -102,14 +108,14 @@ func (s *Service) count(ctx context.Context, sp space, u *usage) error {
 		}
 		bytes, files = bytes+h.Size, files+1
 	}
-	if err := s.tidyUp(ctx, sp); err != nil {
-		return err
-	}
 	*u = usage{known: true, counted: s.clock.Now(), bytes: bytes, files: files}
-	return nil
+	return s.tidyUp(ctx, sp, u)
 }
 
-func (s *Service) tidyUp(ctx context.Context, sp space) error {
+// tidyUp ends the changes that killed hosts left half done. One that is young may be under way on
+// another host, so it is looked at again later.
+func (s *Service) tidyUp(ctx context.Context, sp space, u *usage) error {
+	u.untidy = time.Time{}
 	for rec, err := range s.records(ctx, sp.key(kindIntent), "") {
 		if err != nil {
 			return err
@@ -118,7 +124,8 @@ func (s *Service) tidyUp(ctx context.Context, sp space) error {
 		if err := json.Unmarshal(rec.Value, &in); err != nil {
 			return host.Errorf("memory.tidyUp", abi.CodeInternal, "record %v does not parse: %w", rec.Key, err)
 		}
-		if s.clock.Now().Sub(in.At) < intentAge {
+		if now := s.clock.Now(); now.Sub(in.At) < intentAge {
+			u.untidy = now.Add(intentAge)
 			continue
 		}
 		if err := s.tidy(ctx, sp, rec.Key, &in); err != nil {
