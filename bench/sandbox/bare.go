@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 
 	extism "github.com/extism/go-sdk"
@@ -115,5 +116,28 @@ func (b *bench) onExtism(name string, wasm, input []byte) (subject, error) {
 			err = fmt.Errorf("the answer is %.60q, not %.60q", out, input)
 		}
 		return err
+	}}, nil
+}
+
+// renewingExtism calls the export echo of a compiled module on a new instance of Extism's Go SDK each
+// time, which is how a host of that SDK gets a clean state.
+func (b *bench) renewingExtism(name string, wasm, input []byte) (subject, error) {
+	ctx := context.Background()
+	compiled, err := extism.NewCompiledPlugin(ctx, extism.Manifest{Wasm: []extism.Wasm{extism.WasmData{Data: wasm}}},
+		extism.PluginConfig{EnableWasi: true}, nil)
+	if err != nil {
+		return subject{}, err
+	}
+	b.undo = append(b.undo, func() error { return compiled.Close(ctx) })
+	return subject{name, func() error {
+		p, err := compiled.Instance(ctx, extism.PluginInstanceConfig{ModuleConfig: wazero.NewModuleConfig().WithSysWalltime()})
+		if err != nil {
+			return err
+		}
+		_, out, err := p.CallWithContext(ctx, "echo", input)
+		if err == nil && !bytes.Equal(out, input) {
+			err = fmt.Errorf("the answer is %.60q, not %.60q", out, input)
+		}
+		return errors.Join(err, p.Close(ctx))
 	}}, nil
 }

@@ -91,7 +91,8 @@ func (b *bench) micro(subjects ...subject) (map[string]float64, error) {
 	return took, err
 }
 
-// fresh compares a call with its reset with a call on a new instance.
+// fresh compares a call with its reset with a call on a new instance, of wazero alone and of Extism's
+// SDK.
 func fresh(b *bench) ([]row, error) {
 	guests, err := b.echoGuests()
 	if err != nil {
@@ -108,12 +109,18 @@ func fresh(b *bench) ([]row, error) {
 		if err != nil {
 			return nil, err
 		}
-		us, err := b.micro(b.calling("ours", ours, 0, input, input), alone.renewing("new", input))
+		ext, err := b.renewingExtism("extism", g.extism, input)
 		if err != nil {
 			return nil, err
 		}
-		rows = append(rows, cheaper(fmt.Sprintf("echo 1 kB, %s guest, call + reset, against a new instance + call", g.language),
-			"µs", us["ours"], us["new"], []float64{100, 1000}[i]))
+		us, err := b.micro(b.calling("ours", ours, 0, input, input), alone.renewing("new", input), ext)
+		if err != nil {
+			return nil, err
+		}
+		target := []float64{100, 1000}[i]
+		rows = append(rows,
+			cheaper(fmt.Sprintf("echo 1 kB, %s guest, call + reset, against a new instance of bare wazero + call", g.language), "µs", us["ours"], us["new"], target),
+			cheaper(fmt.Sprintf("echo 1 kB, %s guest, call + reset, against a new instance of Extism's Go SDK + call", g.language), "µs", us["ours"], us["extism"], target))
 	}
 	return rows, nil
 }
