@@ -129,6 +129,16 @@ func (h *Host) Start() {
 	}
 }
 
+// PID is the running process's id, 0 where none runs.
+func (h *Host) PID() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.cmd == nil {
+		return 0
+	}
+	return h.cmd.Process.Pid
+}
+
 // Kill ends the process as kill -9 does, and waits until it is gone. Killing twice is no error.
 func (h *Host) Kill() { h.end(syscall.SIGKILL) }
 
