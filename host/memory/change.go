@@ -128,19 +128,9 @@ func (s *Service) try(ctx context.Context, sp space, path string, u *usage, c ch
 	case c.next == nil && rev == 0:
 		return abi.MemoryInfo{}, notFound(c.op, path)
 	}
-	text := ""
-	delta := growth{bytes: -h.Size, files: -1}
-	if c.next != nil {
-		if text, err = c.next(ctx, sp, old); err != nil {
-			return abi.MemoryInfo{}, err
-		}
-		if len(text) > MaxFileBytes {
-			return abi.MemoryInfo{}, tooLong(c.op, len(text))
-		}
-		delta = growth{bytes: int64(len(text)) - h.Size}
-		if rev == 0 {
-			delta.files = 1
-		}
+	text, delta, err := c.plan(ctx, sp, old)
+	if err != nil {
+		return abi.MemoryInfo{}, err
 	}
 	if err := s.reserve(ctx, sp, u, delta); err != nil {
 		return abi.MemoryInfo{}, err
@@ -158,6 +148,25 @@ func (s *Service) try(ctx context.Context, sp space, path string, u *usage, c ch
 		err = errOvertaken
 	}
 	return info, err
+}
+
+// plan is the text that a change puts in place of a version, and what that adds to the usage.
+func (c *change) plan(ctx context.Context, sp space, old version) (string, growth, error) {
+	if c.next == nil {
+		return "", growth{bytes: -old.Size, files: -1}, nil
+	}
+	text, err := c.next(ctx, sp, old)
+	switch {
+	case err != nil:
+		return "", growth{}, err
+	case len(text) > MaxFileBytes:
+		return "", growth{}, tooLong(c.op, len(text))
+	}
+	g := growth{bytes: int64(len(text)) - old.Size}
+	if old.rev == 0 {
+		g.files = 1
+	}
+	return text, g, nil
 }
 
 // conflict tells which revision the file has now.
