@@ -101,6 +101,10 @@ func listenUnix(path string) (net.Listener, error) {
 	return l, os.Chmod(path, 0o600)
 }
 
+// requestMargin is how much more than a request may have is read of it, so that who sends a little too
+// much gets an answer: one whose body is not read gets its connection cut.
+const requestMargin = 1 << 20
+
 // surfaces mounts everything the network sees.
 func (a *app) surfaces() (*web.Server, error) {
 	level := slog.LevelDebug
@@ -114,7 +118,7 @@ func (a *app) surfaces() (*web.Server, error) {
 		AllowedOrigins: a.s.Origins,
 		AllowedHosts:   a.s.Hosts,
 		Grace:          a.s.Drain,
-		BodyLimit:      int(a.s.MaxRequest),
+		BodyLimit:      int(a.s.MaxRequest) + requestMargin,
 		JSONLimit:      int(a.s.MaxRequest),
 		ConnsPerIP:     a.s.MaxConnections,
 	})
