@@ -86,8 +86,10 @@ func (c *code) compile(run *compilation) {
 	}
 	c.running = nil
 	e.mu.Unlock()
-	close(run.done)
+	// Before those who wait hear of it: the guest of each has a reference of its own, and one that then
+	// closes is to leave nothing behind.
 	c.release()
+	close(run.done)
 }
 
 // build compiles on the calling goroutine alone, without wazero's workers: a fault of the compiler is
