@@ -220,9 +220,14 @@ const (
 	roundFailed                   // they could not be, or not in time
 )
 
-// renew lets the keys be fetched, unless that was just done, and waits for it, not for ever.
-func (s *Service) renew(ctx context.Context, i *issuer) roundState {
+// renew lets the keys be fetched, unless that was just done, and waits for it, not for ever. seen are
+// the keys that did not do; where there are others by now, those are new enough.
+func (s *Service) renew(ctx context.Context, i *issuer, seen *keySet) roundState {
 	i.mu.Lock()
+	if now := i.keys.Load(); seen != nil && now != seen {
+		i.mu.Unlock()
+		return roundDone
+	}
 	if !i.due && s.clock.Now().Sub(i.began) < s.cfg.Floor {
 		err := i.err
 		i.mu.Unlock()

@@ -118,7 +118,7 @@ func (s *Service) checkSignature(ctx context.Context, i *issuer, t *jwt.JSONWebT
 	set := s.goodKeys(i)
 	candidates := set.candidates(head)
 	if len(candidates) == 0 {
-		state := s.renew(ctx, i)
+		state := s.renew(ctx, i, set)
 		set = s.goodKeys(i)
 		candidates = set.candidates(head)
 		if len(candidates) == 0 && (set == nil || state == roundFailed) {

@@ -5,17 +5,17 @@ package mcpapi
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
-	"log"
 	"log/slog"
+	"net"
 	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
 	"net/url"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/auth"
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
@@ -29,7 +29,6 @@ import (
 	"github.com/gantryhost/gantry/host/mcp"
 	"github.com/gantryhost/gantry/host/web"
 	"github.com/gantryhost/gantry/host/web/authapi"
-	"github.com/gantryhost/gantry/host/web/webtest"
 	"github.com/gantryhost/gantry/registry"
 )
 
@@ -68,14 +67,16 @@ func upWith(t *testing.T, issuers ...bearer.Issuer) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	front := &later{}
-	srv := httptest.NewServer(front) // its address has to be known before
-	t.Cleanup(srv.Close)
-	issued, err := bearer.New(bearer.Config{Issuers: issuers, Resource: srv.URL + "/mcp"})
+	ln, err := net.Listen("tcp", "127.0.0.1:0") // what tokens are made out to has to be known before
 	if err != nil {
 		t.Fatal(err)
 	}
-	signIn, err := authapi.New(authapi.Config{BaseURL: srv.URL, Issuers: issued})
+	base := "http://" + ln.Addr().String()
+	issued, err := bearer.New(bearer.Config{Issuers: issuers, Resource: base + "/mcp"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	signIn, err := authapi.New(authapi.Config{BaseURL: base, Issuers: issued})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,39 +100,20 @@ func upWith(t *testing.T, issuers ...bearer.Issuer) string {
 			t.Fatal(err)
 		}
 	}
-	front.to(webtest.Serve(t, server))
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(ctx, ln) }()
 	t.Cleanup(func() {
-		srv.CloseClientConnections()
-		if err := protocol.Close(context.WithoutCancel(t.Context())); err != nil {
-			t.Error(err)
-		}
-		if err := issued.Close(); err != nil {
+		end, free := context.WithTimeout(context.Background(), 8*time.Second)
+		defer free()
+		http.DefaultClient.CloseIdleConnections()
+		err := protocol.Close(end)
+		cancel()
+		if err := errors.Join(err, <-done, issued.Close()); err != nil {
 			t.Error(err)
 		}
 	})
-	return srv.URL
-}
-
-// later passes requests on to a server whose address is known only afterwards.
-type later struct {
-	mu   sync.Mutex
-	addr string
-}
-
-func (l *later) to(addr string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.addr = addr
-}
-
-func (l *later) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	l.mu.Lock()
-	addr := l.addr
-	l.mu.Unlock()
-	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: addr})
-	proxy.FlushInterval = -1
-	proxy.ErrorLog = log.New(io.Discard, "", 0) // streams are cut when a test ends
-	proxy.ServeHTTP(w, r)
+	return base
 }
 
 // post sends one message and returns status, challenge and body.
