@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/gantryhost/gantry/host/journal"
@@ -31,7 +32,7 @@ func (h hearers) Record(e journal.Entry) {
 // one is a family with one value and no labels.
 func one(name, help string, read func() float64) metrics.Family {
 	return metrics.Family{
-		Name: name, Help: help, Counter: len(name) > 6 && name[len(name)-6:] == "_total",
+		Name: name, Help: help, Counter: strings.HasSuffix(name, "_total"),
 		Read: func(add func(float64, ...string)) { add(read()) },
 	}
 }
@@ -56,7 +57,9 @@ func (a *app) families() []metrics.Family {
 			func() float64 { return float64(a.egress.Stats().Received) }),
 		one("gantry_calls_active", "Calls and runs under way, waiting ones included.",
 			func() float64 { return float64(a.pipeline.Stats().Active) }),
-		one("gantry_runs_active", "Runs among them.",
+		one("gantry_calls_waiting", "Those that wait for others of their tenant to end.",
+			func() float64 { return float64(a.pipeline.Stats().Waiting) }),
+		one("gantry_runs_active", "Runs under way, waiting ones included.",
 			func() float64 { return float64(a.pipeline.Stats().Runs) }),
 		one("gantry_mcp_sessions", "MCP sessions that are open.",
 			func() float64 { return float64(a.mcp.Sessions()) }),

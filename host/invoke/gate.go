@@ -33,6 +33,18 @@ func (g *gates) of(t host.TenantID) *gate {
 	return v.(*gate)
 }
 
+// queued is how many wait, of all tenants.
+func (gs *gates) queued() (n int) {
+	gs.byTenant.Range(func(_, v any) bool {
+		g := v.(*gate)
+		g.mu.Lock()
+		n += len(g.queue)
+		g.mu.Unlock()
+		return true
+	})
+	return n
+}
+
 // try takes a place if one is free and nobody waits for it.
 func (g *gate) try(limit int) bool {
 	g.mu.Lock()

@@ -188,12 +188,15 @@ func (p *Pipeline) enter(op string) error {
 
 // Stats is what a pipeline has under way at one moment.
 type Stats struct {
-	// Active are calls and runs, waiting ones included; Runs are the runs among them.
-	Active, Runs int
+	// Active are calls and runs, waiting ones included; Runs are the runs among them, Waiting those that
+	// wait because as many of their tenant run as may.
+	Active, Runs, Waiting int
 }
 
 // Stats counts.
-func (p *Pipeline) Stats() Stats { return Stats{Active: int(p.active.Load()), Runs: p.runs.count()} }
+func (p *Pipeline) Stats() Stats {
+	return Stats{Active: int(p.active.Load()), Runs: p.runs.count(), Waiting: p.gates.queued()}
+}
 
 func (p *Pipeline) leave() {
 	if p.active.Add(-1) == 0 && p.draining.Load() {

@@ -116,6 +116,7 @@ func TestQuota(t *testing.T) {
 			t.Fatal(err)
 		}
 		await(t, func() bool { r, _ := h.Run(as("acme", "ann"), second.CallID); return r.Status == invoke.StatusPending })
+		await(t, func() bool { return h.Stats() == invoke.Stats{Active: 2, Runs: 2, Waiting: 1} })
 		if _, err := h.Cancel(as("acme", "ann"), second.CallID); err != nil {
 			t.Fatal(err)
 		}

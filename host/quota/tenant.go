@@ -33,6 +33,13 @@ type tenant struct {
 	closed bool
 }
 
+// The limits by name, as errors have them.
+const (
+	limitCallsPerMinute = "calls_per_minute"
+	limitCallsPerDay    = "calls_per_day"
+	limitFuelPerDay     = "fuel_per_day"
+)
+
 // account is what was used of a day, and how much of it the store has been told of. Used is at most
 // claimed before a call; a call that runs may take fuel beyond it.
 type account struct{ used, claimed int64 }
@@ -59,11 +66,11 @@ func (t *tenant) take(now time.Time, n int64) (fuel uint64, enough bool, err err
 	minuteEnd, dayEnd := time.Unix((t.minute+1)*60, 0), time.Unix((t.day+1)*86400, 0)
 	switch {
 	case n > 0 && l.CallsPerMinute > 0 && t.minuteCalls+n > l.CallsPerMinute:
-		return 0, false, t.over("calls_per_minute", l.CallsPerMinute, now, minuteEnd)
+		return 0, false, t.over(limitCallsPerMinute, l.CallsPerMinute, now, minuteEnd)
 	case n > 0 && l.CallsPerDay > 0 && t.calls.used+n > l.CallsPerDay:
-		return 0, false, t.over("calls_per_day", l.CallsPerDay, now, dayEnd)
+		return 0, false, t.over(limitCallsPerDay, l.CallsPerDay, now, dayEnd)
 	case l.FuelPerDay > 0 && t.fuel.used >= l.FuelPerDay:
-		return 0, false, t.over("fuel_per_day", l.FuelPerDay, now, dayEnd)
+		return 0, false, t.over(limitFuelPerDay, l.FuelPerDay, now, dayEnd)
 	case l.CallsPerDay > 0 && t.calls.used+n > t.calls.claimed, l.FuelPerDay > 0 && t.fuel.used >= t.fuel.claimed:
 		return 0, false, nil
 	}
@@ -77,23 +84,25 @@ func (t *tenant) take(now time.Time, n int64) (fuel uint64, enough bool, err err
 	return fuel, true, nil
 }
 
-// words say for people what a limit counts.
-var words = map[string]string{
-	"calls_per_minute": "calls of this minute", "calls_per_day": "calls of today", "fuel_per_day": "fuel of today",
-}
-
-// flag is the limit's on the command line.
-var flags = map[string]string{
-	"calls_per_minute": "--calls-per-minute", "calls_per_day": "--calls-per-day", "fuel_per_day": "--fuel-per-day",
+// wording is what a limit counts, for people, and its flag on the command line.
+func wording(limit string) (what, flag string) {
+	switch limit {
+	case limitCallsPerMinute:
+		return "calls of this minute", "--calls-per-minute"
+	case limitCallsPerDay:
+		return "calls of today", "--calls-per-day"
+	}
+	return "fuel of today", "--fuel-per-day"
 }
 
 // over is the error for a limit that was met.
 func (t *tenant) over(limit string, most int64, now, resets time.Time) error {
 	wait := max(resets.Sub(now), time.Second).Round(time.Second)
 	at := resets.UTC().Format(time.RFC3339)
+	what, flag := wording(limit)
 	e := host.Errorf("quota.Reserve", abi.CodeRateLimited, "the tenant %s has used its %d %s (limit: %s); it begins anew at %s",
-		t.id, most, words[limit], limit, at).
-		WithHint("try again in %s, or ask the operator: gantry quota set %s %s N", wait, t.id, flags[limit])
+		t.id, most, what, limit, at).
+		WithHint("try again in %s, or ask the operator: gantry quota set %s %s N", wait, t.id, flag)
 	e.RetryAfter = wait
 	e.Details = json.RawMessage(fmt.Sprintf(`{"limit":%q,"max":%d,"resets_at":%q}`, limit, most, at))
 	return e
