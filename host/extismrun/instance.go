@@ -295,5 +295,7 @@ func (in *instance) close() {
 			in.guest.engine.log.Warn("an instance was not freed", "plugin", in.guest.name, "error", err)
 		}
 	}
-	in.mem.release()
+	if err := in.mem.release(); err != nil {
+		in.guest.engine.log.Warn("an instance's memory was not freed", "plugin", in.guest.name, "error", err)
+	}
 }

@@ -51,7 +51,7 @@ func TestSDKPlugins(t *testing.T) {
 		{wasm: "lib", export: "asyncify_get_state", want: ""},
 	} {
 		t.Run(c.wasm, func(t *testing.T) {
-			if raceDetector && slices.Contains([]string{"hello_haskell", "count_vowels_std", "std_command"}, c.wasm) {
+			if raceDetector && slices.Contains([]string{"hello_haskell", "count_vowels_std", "std_command", "fs_std"}, c.wasm) {
 				t.Skip("compiling it takes many seconds under the race detector")
 			}
 			wasm := sdkWasm(t, c.wasm)

@@ -3,6 +3,8 @@
 package extismrun
 
 import (
+	"errors"
+
 	"github.com/tetratelabs/wazero/experimental"
 
 	"github.com/gantryhost/gantry/host/runner"
@@ -55,16 +57,26 @@ func (m *memories) refusal(crashed bool) runner.Refusal {
 }
 
 // release gives back what the memories hold, once no code can run any more.
-func (m *memories) release() {
+func (m *memories) release() error {
 	m.budget.Give(m.used)
+	var errs []error
+	for _, l := range []*linear{m.kernel, m.own} {
+		if l != nil && l.space != nil {
+			errs = append(errs, runner.Unreserve(l.space))
+		}
+	}
 	m.used, m.kernel, m.own = 0, nil, nil
+	return errors.Join(errs...)
 }
 
-// linear is one linear memory.
+// linear is one linear memory: address space for as much as it may have, of which the plugin has the
+// first part. It never moves, and what nobody touches costs nothing, so that an instance for one call
+// is cheap.
 type linear struct {
-	of      *memories
-	bytes   []byte
-	refused runner.Refusal
+	of           *memories
+	space        []byte
+	size, usable int64
+	refused      runner.Refusal
 }
 
 var _ experimental.LinearMemory = (*linear)(nil)
@@ -72,10 +84,10 @@ var _ experimental.LinearMemory = (*linear)(nil)
 // Reallocate gives the memory size bytes, or nil where a limit is met.
 func (l *linear) Reallocate(size uint64) []byte {
 	m := l.of
-	grow := int64(size) - int64(len(l.bytes))
+	grow := int64(size) - l.size
 	switch {
 	case grow <= 0:
-		return l.bytes
+		return l.space[:l.size:l.size]
 	case m.each > 0 && int64(size) > m.each, m.used+grow > m.limit:
 		l.refused = runner.RefusedByLimit
 		return nil
@@ -83,17 +95,33 @@ func (l *linear) Reallocate(size uint64) []byte {
 		l.refused = runner.RefusedByBudget
 		return nil
 	}
-	m.used += grow
-	if size <= uint64(cap(l.bytes)) {
-		l.bytes = l.bytes[:size]
-		return l.bytes
+	if err := l.ready(int64(size)); err != nil {
+		m.budget.Give(grow)
+		l.refused = runner.RefusedByBudget
+		return nil
 	}
-	// Growing page by page would copy the memory as often. Twice as much, untouched, costs address
-	// space alone.
-	bytes := make([]byte, size, max(size, min(2*uint64(len(l.bytes)), uint64(m.limit))))
-	copy(bytes, l.bytes)
-	l.bytes = bytes
-	return bytes
+	m.used += grow
+	l.size = int64(size)
+	return l.space[:size:size]
+}
+
+// ready makes size bytes usable.
+func (l *linear) ready(size int64) (err error) {
+	if l.space == nil {
+		if l.space, err = runner.Reserve(l.of.most()); err != nil {
+			return err
+		}
+	}
+	l.usable, err = runner.Ready(l.space, l.usable, size)
+	return err
+}
+
+// most is what one of the memories can have.
+func (m *memories) most() int64 {
+	if m.each > 0 {
+		return min(m.each, m.limit)
+	}
+	return m.limit
 }
 
 // Free does nothing: a plugin can close itself in the middle of its own call. The instance calls

@@ -100,6 +100,31 @@ func TestBudget(t *testing.T) {
 	})
 }
 
+func TestSpace(t *testing.T) {
+	const all = 64 << 20
+	space, err := Reserve(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := Unreserve(space); err != nil {
+			t.Error(err)
+		}
+	}()
+	usable := int64(0)
+	for _, c := range []struct{ size, want int64 }{
+		{PageBytes, PageBytes}, {PageBytes, PageBytes}, {2 * PageBytes, 2*PageBytes + leastAhead},
+		{leastAhead, 2*PageBytes + leastAhead}, {16 << 20, 18 << 20}, {all - PageBytes, all}, {all, all},
+	} {
+		if usable, err = Ready(space, usable, c.size); err != nil || usable != c.want {
+			t.Fatalf("for %d: got %d, %v, want %d", c.size, usable, err, c.want)
+		}
+		if last := &space[c.size-1]; *last != 0 {
+			t.Errorf("byte %d is %d before anybody wrote it", c.size-1, *last)
+		}
+	}
+}
+
 func TestLine(t *testing.T) {
 	t.Run("a line is a copy in UTF-8", func(t *testing.T) {
 		from := []byte("a\xffb")

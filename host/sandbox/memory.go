@@ -27,7 +27,7 @@ var _ experimental.LinearMemory = (*memory)(nil)
 
 // newMemory reserves address space for limit bytes. The pages cost nothing until the guest has them.
 func newMemory(limit int64, b *runner.Budget) (*memory, error) {
-	space, err := reserve(limit)
+	space, err := runner.Reserve(limit)
 	if err != nil {
 		return nil, err
 	}
@@ -59,25 +59,10 @@ func (m *memory) Reallocate(size uint64) []byte {
 	return m.space[:size:size]
 }
 
-// leastAhead is the least that a growing memory is made usable ahead of what its guest has.
-const leastAhead = 1 << 20
-
-// ready makes size bytes usable and, where the memory grows, an eighth more: making it usable takes
-// a lock of the whole process, which a guest that grows page by page would hold most of the time. A
-// page ahead costs nothing until it is touched, so the budget counts what the guest has.
-func (m *memory) ready(size int64) error {
-	if size <= m.usable {
-		return nil
-	}
-	upto := size
-	if m.usable > 0 {
-		upto = min(size+max(size/8/pageBytes*pageBytes, leastAhead), int64(len(m.space)))
-	}
-	if err := commit(m.space[m.usable:upto]); err != nil {
-		return err
-	}
-	m.usable = upto
-	return nil
+// ready makes size bytes usable.
+func (m *memory) ready(size int64) (err error) {
+	m.usable, err = runner.Ready(m.space, m.usable, size)
+	return err
 }
 
 // Free does nothing: wazero calls it when the module is closed, which a guest can do in the middle
@@ -89,7 +74,7 @@ func (m *memory) release() error {
 	if m.space == nil {
 		return nil
 	}
-	err := unreserve(m.space)
+	err := runner.Unreserve(m.space)
 	m.budget.Give(m.size)
 	m.space, m.size, m.usable = nil, 0, 0
 	return err
