@@ -73,6 +73,7 @@ type Service struct {
 	docs     int64
 	bytes    int64
 	idle     time.Duration
+	maxOpen  int
 	log      *slog.Logger
 	words    words
 	queue    analysisQueue
@@ -99,7 +100,7 @@ func New(c Config) (*Service, error) {
 		return nil, host.Errorf(op, abi.CodeInvalidArg, "Dir: %w", err)
 	}
 	s := &Service{
-		store: c.Store, dir: dir, docs: c.MaxDocuments, bytes: c.MaxBytes, idle: c.IdleAfter, log: c.Logger,
+		store: c.Store, dir: dir, docs: c.MaxDocuments, bytes: c.MaxBytes, idle: c.IdleAfter, maxOpen: maxOpen, log: c.Logger,
 		shelves: map[host.TenantID]*shelf{}, open: map[*indexer]struct{}{},
 		indexing: make(chan struct{}, 1), searches: make(chan struct{}, max(2, runtime.GOMAXPROCS(0))),
 	}

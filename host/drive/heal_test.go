@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -287,4 +288,47 @@ func TestWhatIsAcknowledgedIsFound(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+func TestAnIndexThatPanicsIsMadeAnew(t *testing.T) {
+	s := open(t, drive.Config{})
+	put(t, s, acme, "a", "word")
+	put(t, s, "other", "b", "word")
+	storetest.WantCode(t, s.PanicInUse(t.Context(), acme), abi.CodeUnavailable)
+	if got := find(t, s, "other", abi.DriveSearch{Query: "word"}); got != "b" {
+		t.Errorf("another tenant finds %q", got)
+	}
+	for range 50 { // a search may come just when the index is closed, and is told to try again
+		hits, err := s.Search(t.Context(), acme, abi.DriveSearch{Query: "word"})
+		if err == nil && len(hits.Hits) == 1 {
+			return
+		}
+		if err != nil {
+			storetest.WantCode(t, err, abi.CodeUnavailable)
+		}
+	}
+	t.Error("the index does not come back")
+}
+
+// TestManyTenantsHaveFewOpenIndexes has more tenants at once than may stay open.
+func TestManyTenantsHaveFewOpenIndexes(t *testing.T) {
+	const most = 3
+	s := open(t, drive.Config{})
+	s.KeepOpen(most)
+	for round := range 2 {
+		for i := range most + 8 {
+			tenant := host.TenantID(fmt.Sprint("t", i))
+			if round == 0 {
+				put(t, s, tenant, "a", fmt.Sprint("word of ", tenant))
+			}
+			if got := find(t, s, tenant, abi.DriveSearch{Query: fmt.Sprint("word ", tenant)}); got != "a" {
+				t.Fatalf("%s finds %q", tenant, got)
+			}
+		}
+	}
+	for deadline := time.Now().Add(20 * time.Second); s.OpenIndexes() > most; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d indexes are open, %d may be", s.OpenIndexes(), most)
+		}
+	}
 }

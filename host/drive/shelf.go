@@ -3,6 +3,7 @@
 package drive
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"os"
@@ -44,9 +45,10 @@ type indexer struct {
 	h    *shelf
 	wake chan struct{}
 	// leave asks it to close the index unless somebody uses it.
-	leave chan struct{}
-	users atomic.Int32
-	used  atomic.Int64
+	leave   chan struct{}
+	leaving atomic.Bool
+	users   atomic.Int32
+	used    atomic.Int64
 
 	// Under h.mu: ix is nil until it is up to date as of its opening, err says why it ended, moved is
 	// closed, and replaced, whenever one of the others changes.
@@ -94,19 +96,23 @@ func (h *shelf) start() *indexer {
 	return x
 }
 
-// makeRoom asks the index that nobody has used for longest to close, when many are open. s.mu is held.
+// makeRoom asks indexes that nobody uses to close, those unused for longest first, when many are open
+// that have not been asked yet. s.mu is held.
 func (s *Service) makeRoom() {
-	if len(s.open) < maxOpen {
-		return
-	}
-	var oldest *indexer
+	var idle []*indexer
+	staying := 0
 	for x := range s.open {
-		if x.users.Load() == 0 && (oldest == nil || x.used.Load() < oldest.used.Load()) {
-			oldest = x
+		if !x.leaving.Load() {
+			staying++
+			if x.users.Load() == 0 {
+				idle = append(idle, x)
+			}
 		}
 	}
-	if oldest != nil {
-		signal(oldest.leave)
+	slices.SortFunc(idle, func(a, b *indexer) int { return cmp.Compare(a.used.Load(), b.used.Load()) })
+	for _, x := range idle[:max(0, min(len(idle), staying-s.maxOpen+1))] {
+		x.leaving.Store(true)
+		signal(x.leave)
 	}
 }
 
@@ -129,6 +135,7 @@ func (x *indexer) run(ctx context.Context) {
 			if x.tryLeave(ix, time.Now()) {
 				return
 			}
+			x.leaving.Store(false)
 		}
 	}
 	if ctx.Err() == nil {

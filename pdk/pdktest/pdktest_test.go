@@ -84,6 +84,7 @@ var _ = pdk.Serve(pdk.Plugin{Name: "sample", Config: settings{}, Wants: pdk.Righ
 	pdk.Tool("files", "Write, read, list, delete.", files, pdk.Destructive),
 	pdk.Tool("kv", "Count.", count, pdk.Idempotent),
 	pdk.Tool("memory", "Remember and forget.", remember, pdk.Destructive),
+	pdk.Tool("drive", "Look things up.", lookUp, pdk.ReadOnly),
 	pdk.Tool("relay", "Call another tool.", func(ctx *pdk.Context, _ none) (out struct {
 		Sum int `json:"sum"`
 	}, err error) {
