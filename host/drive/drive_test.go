@@ -325,6 +325,21 @@ func TestQuotasAreNamed(t *testing.T) {
 	}
 }
 
+// TestAQuotaThatWasLoweredCanBeMended lets a tenant that is over its quota make documents smaller.
+func TestAQuotaThatWasLoweredCanBeMended(t *testing.T) {
+	st, dir := memory(t), t.TempDir()
+	s := open(t, drive.Config{Store: st, Dir: dir})
+	put(t, s, acme, "a", strings.Repeat("x", 500))
+	put(t, s, acme, "b", strings.Repeat("x", 500))
+	s.Close()
+	s = open(t, drive.Config{Store: st, Dir: dir, MaxDocuments: 1, MaxBytes: 100})
+	put(t, s, acme, "a", strings.Repeat("x", 400))
+	_, err := s.Put(t.Context(), acme, drive.Put{Path: "a", Body: []byte(strings.Repeat("x", 401))})
+	storetest.WantCode(t, err, abi.CodeLimit)
+	storetest.WantCode(t, s.Delete(t.Context(), acme, "b", nil), "")
+	put(t, s, acme, "a", strings.Repeat("x", 100))
+}
+
 func TestNothingRunsUntilItIsNeededNorLongAfter(t *testing.T) {
 	st := memory(t)
 	before := goleak.IgnoreCurrent()

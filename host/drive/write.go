@@ -141,7 +141,7 @@ func (h *shelf) account(ctx context.Context, l *ledger, path string, old, next *
 		open.Body = next.Body
 		l.Documents++
 		l.Bytes += next.bytes()
-		if err := h.s.fits(l, old); err != nil {
+		if err := h.s.fits(l, old, next); err != nil {
 			return err
 		}
 	}
@@ -151,12 +151,12 @@ func (h *shelf) account(ctx context.Context, l *ledger, path string, old, next *
 
 // fits holds a tenant's account against the quota. Replacing a document by a smaller one is always
 // allowed, so that a tenant over a quota that was lowered can mend it.
-func (s *Service) fits(l *ledger, old *record) error {
+func (s *Service) fits(l *ledger, old, next *record) error {
 	switch {
 	case s.docs >= 0 && l.Documents > s.docs && old == nil:
 		return host.Errorf("drive", abi.CodeLimit, "the tenant keeps %d documents; its quota is %d (limit: documents)", l.Documents-1, s.docs).
 			WithHint("delete documents that are not needed")
-	case s.bytes >= 0 && l.Bytes > s.bytes:
+	case s.bytes >= 0 && l.Bytes > s.bytes && (old == nil || next.bytes() > old.bytes()):
 		return host.Errorf("drive", abi.CodeLimit, "the tenant's documents would have %d bytes; its quota is %d (limit: bytes)", l.Bytes, s.bytes).
 			WithHint("delete documents that are not needed")
 	}
