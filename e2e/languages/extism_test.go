@@ -266,4 +266,8 @@ func isMetered(t *testing.T, h *extismHost) {
 	if _, fuel, ok := strings.Cut(string(body), `gantry_fuel_total{plugin="plain",tenant="acme"} `); !ok || fuel[0] == '0' {
 		t.Errorf("none is counted for the plain functions (%v)", ok)
 	}
+	h.plainNow("frugal", "limits:\n  fuel: 50000000\n")
+	if got, isError := h.call("fail", "input", "loop"); !isError || !strings.Contains(got, "used up the fuel") || !strings.Contains(got, "LIMIT_EXCEEDED") {
+		t.Errorf("a loop with little fuel: %q", got)
+	}
 }
