@@ -5,6 +5,7 @@ package web
 import (
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -131,7 +132,16 @@ type guardedConn struct {
 	listener *guardedListener
 	resumes  bool // a write that timed out may go on where it was
 	once     sync.Once
+	// refused says that the client is still sending what will not be read; set by the goroutine that
+	// serves the connection.
+	refused bool
 }
+
+// The bounds of what is read of a refused request, so that its client comes to read the answer.
+const (
+	lingerTime  = 2 * time.Second
+	lingerBytes = 64 << 20
+)
 
 // NetConn lets ClientGone see the socket.
 func (c *guardedConn) NetConn() net.Conn { return c.Conn }
@@ -160,8 +170,21 @@ func (c *guardedConn) Write(b []byte) (int, error) {
 func (c *guardedConn) Close() error {
 	var err error
 	c.once.Do(func() {
+		if c.refused {
+			c.linger()
+		}
 		err = c.Conn.Close()
 		c.listener.release(c)
 	})
 	return err
+}
+
+// linger ends the answer and reads on for a while. A socket that is closed over unread bytes takes the
+// answer back: the client is told of a reset instead.
+func (c *guardedConn) linger() {
+	half, ok := c.Conn.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil || c.Conn.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
+		return
+	}
+	_, _ = io.CopyN(io.Discard, c.Conn, lingerBytes) // however it ends, the connection does too
 }

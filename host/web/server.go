@@ -269,6 +269,9 @@ func (s *Server) unreadable(rctx *fasthttp.RequestCtx, err error) {
 	c := s.newCtx(fc, s.surfaceOf(fc.Path()), nil)
 	defer c.finish()
 	c.fail(s.readError(err))
+	if gc, ok := rctx.Conn().(*guardedConn); ok && errors.Is(err, fasthttp.ErrBodyTooLarge) {
+		gc.refused = true
+	}
 }
 
 func (s *Server) readError(err error) error {

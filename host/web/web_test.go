@@ -378,3 +378,35 @@ func TestAmbiguousRequestsGetOneAnswerAtMost(t *testing.T) {
 		}
 	})
 }
+
+// TestATooLargeBodyIsToldSo sends far more than is taken, as clients do who do not wait for a word.
+func TestATooLargeBodyIsToldSo(t *testing.T) {
+	s, err := New(Config{BodyLimit: 1 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Mount(Surface{Name: "t", Prefixes: []string{"/t"}, Routes: []Route{{
+		Method: "POST", Path: "/t", Public: true, Handler: func(c *Ctx) error { return c.JSON(200, 1) },
+	}}}); err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx, ln) }()
+	defer func() { cancel(); <-done }()
+	for range 20 {
+		resp, err := http.Post("http://"+ln.Addr().String()+"/t", "application/json", bytes.NewReader(make([]byte, 8<<20)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != http.StatusRequestEntityTooLarge {
+			t.Fatalf("got %s", resp.Status)
+		}
+	}
+	http.DefaultClient.CloseIdleConnections()
+}
