@@ -1,147 +1,18 @@
-// The official TypeScript clients against a running host: they list, call, hear progress, and cancel
-// a long call that then really ends. Usage: node main.mjs URL KEY LEAN
-//
-// The host has to serve text_hash, and slow_count with room for one call at a time: that is how the
-// end of a cancelled call is seen. The key's tenant has to have the skill examples/skills/hash-report.
-// LEAN is a key of --tools meta.
-import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
-import { Client as OldClient } from '@modelcontextprotocol/sdk/client/index.js';
-import { StreamableHTTPClientTransport as OldTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
-import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
-
-const [url, key, lean] = process.argv.slice(2);
-const endpoint = new URL('/mcp', url);
-const as = (token) => ({ requestInit: { headers: { Authorization: `Bearer ${token}` } } });
-const me = { name: 'e2e', version: '1' };
-
-// sha256 of "gantry"
-const hash = { tool: 'text_hash', args: { text: 'gantry' } };
-
-let passed = 0;
-let failed = 0;
-
-async function test(name, f) {
-  try {
-    await f();
-    passed++;
-    console.log(`ok    ${name}`);
-  } catch (err) {
-    failed++;
-    console.log(`FAIL  ${name}\n      ${err?.stack ?? err}`);
-  }
-}
-
-// Each client as { callTool(params, options), listTools(), listResources(), readResource(params), close() }.
-const clients = {
-  'SDK 1.32.2': async (token = key) => {
-    const c = new OldClient(me);
-    await c.connect(new OldTransport(endpoint, as(token)));
-    return {
-      listTools: () => c.listTools(), callTool: (p, o) => c.callTool(p, undefined, o),
-      listResources: () => c.listResources(), readResource: (p) => c.readResource(p), close: () => c.close(),
-    };
-  },
-  'client 2.4.0': async (token = key) => {
-    const c = new Client(me);
-    await c.connect(new StreamableHTTPClientTransport(endpoint, as(token)));
-    return c;
-  },
-  'client 2.4.0, newest protocol': async (token = key) => {
-    const c = new Client(me, { versionNegotiation: { mode: 'auto' } });
-    await c.connect(new StreamableHTTPClientTransport(endpoint, as(token)));
-    return c;
-  },
-};
+// The official TypeScript clients against a running host. .ci/e2e sets what harness.mjs reads.
+import { calls } from './calls.mjs';
+import { clients } from './clients.mjs';
+import { asked } from './asked.mjs';
+import { extensions } from './extensions.mjs';
+import { features } from './features.mjs';
+import { finish, test } from './harness.mjs';
+import { inspector } from './inspector.mjs';
+import { restarts } from './restarts.mjs';
 
 for (const [name, connect] of Object.entries(clients)) {
-  let client;
-  await test(`${name}: connects`, async () => { client = await connect(); });
-  if (!client) continue;
-  await test(`${name}: lists the tools`, async () => {
-    const names = (await client.listTools()).tools.map((t) => t.name);
-    assert.ok(names.includes('text_hash') && names.includes('slow_count'), `the tools are ${names}`);
-  });
-  await test(`${name}: calls a tool`, async () => {
-    const r = await client.callTool({ name: hash.tool, arguments: hash.args });
-    assert.ok(!r.isError, JSON.stringify(r));
-    assert.match(r.content[0].text, /[0-9a-f]{64}/);
-  });
-  await test(`${name}: reads why arguments are refused`, async () => {
-    const r = await client.callTool({ name: hash.tool, arguments: { txt: 'gantry' } });
-    assert.equal(r.isError, true);
-    assert.equal(JSON.parse(r.content[0].text).code, 'INVALID_ARG');
-  });
-  await test(`${name}: reads a skill and its files`, async () => {
-    const { resources } = await client.listResources();
-    assert.ok(resources.some((r) => r.uri === 'skill://hash-report'), JSON.stringify(resources));
-    const [body] = (await client.readResource({ uri: 'skill://hash-report' })).contents;
-    assert.match(body.text, /Never shorten a hash/);
-    const [script] = (await client.readResource({ uri: 'skill://hash-report/scripts/table.py' })).contents;
-    assert.match(script.text, /^#!/);
-    await assert.rejects(client.readResource({ uri: 'skill://hash-report/none.py' }));
-  });
-  await test(`${name}: finds a tool and calls it by name, with progress`, async () => {
-    const found = await client.callTool({ name: 'search_tools', arguments: { query: 'counting slowly', limit: 1 } });
-    const [tool] = JSON.parse(found.content[0].text).tools;
-    assert.equal(tool.name, 'slow_count');
-    assert.equal(tool.inputSchema.properties.n.type, 'integer');
-    const heard = [];
-    const r = await client.callTool(
-      { name: 'call_tool', arguments: { name: tool.name, arguments: { n: 2, delay_ms: 20 } } },
-      { onprogress: (p) => heard.push(p) },
-    );
-    assert.equal(r.content[0].text, '1 2 ');
-    assert.deepEqual(heard.filter((p) => p.total === 2).map((p) => p.progress), [1, 2]);
-    const wrong = await client.callTool({ name: 'call_tool', arguments: { name: 'slow_cuont' } });
-    assert.equal(wrong.isError, true);
-    assert.match(JSON.parse(wrong.content[0].text).hint, /slow_count/);
-  });
-  await test(`${name}: sees the host's own tools alone with a key that says so`, async () => {
-    const short = await connect(lean);
-    assert.deepEqual((await short.listTools()).tools.map((t) => t.name), ['call_tool', 'search_tools']);
-    const r = await short.callTool({ name: 'call_tool', arguments: { name: hash.tool, arguments: hash.args } });
-    assert.match(r.content[0].text, /[0-9a-f]{64}/);
-    await short.close();
-  });
-  await test(`${name}: hears progress`, async () => {
-    const heard = [];
-    const r = await client.callTool(
-      { name: 'slow_count', arguments: { n: 3, delay_ms: 20 } },
-      { onprogress: (p) => heard.push(p) },
-    );
-    assert.equal(r.content[0].text, '1 2 3 ');
-    const done = heard.filter((p) => p.total === 3).map((p) => p.progress);
-    assert.deepEqual(done, [1, 2, 3]);
-  });
-  await test(`${name}: cancels a call, and it ends`, async () => {
-    const stop = new AbortController();
-    const call = client.callTool(
-      { name: 'slow_count', arguments: { n: 1000, delay_ms: 50 } },
-      { signal: stop.signal, onprogress: () => stop.abort('enough') },
-    );
-    await assert.rejects(call);
-    const r = await client.callTool({ name: 'slow_count', arguments: { n: 1, delay_ms: 0 } }, { timeout: 10_000 });
-    assert.equal(r.content[0].text, '1 ');
-  });
-  await client.close();
+  const there = await test(`${name}: connects`, async () => (await connect()).close());
+  if (!there) continue;
+  for (const part of [calls, features, asked, extensions]) await part(name, connect);
 }
-
-await test('inspector 2.12.0: lists and calls', async () => {
-  const inspect = async (...args) => {
-    const { stdout } = await promisify(execFile)('node_modules/.bin/mcp-inspector', [
-      '--cli', endpoint.href, '--transport', 'http', '--header', `Authorization: Bearer ${key}`, ...args,
-    ]);
-    return JSON.parse(stdout);
-  };
-  const list = await inspect('--method', 'tools/list');
-  assert.ok(list.tools.some((t) => t.name === 'text_hash'));
-  const r = await inspect('--method', 'tools/call', '--tool-name', 'text_hash', '--tool-arg', 'text=gantry');
-  assert.match(r.content[0].text, /[0-9a-f]{64}/);
-  const found = await inspect('--method', 'tools/call', '--tool-name', 'search_tools', '--tool-arg', 'query=hash');
-  assert.equal(JSON.parse(found.content[0].text).tools[0].name, 'text_hash');
-});
-
-console.log(`TypeScript clients: ${passed} passed, ${failed} failed`);
-process.exit(failed > 0 ? 1 : 0);
+await inspector();
+await restarts();
+finish();

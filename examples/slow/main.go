@@ -17,8 +17,13 @@ type countIn struct {
 	DelayMS int `json:"delay_ms,omitempty" doc:"How long to wait before each number" default:"100" minimum:"0" maximum:"10000"`
 }
 
+// clock is a picture that clients may show beside slow_count.
+const clock = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E" +
+	"%3Ccircle cx='8' cy='8' r='7' fill='none' stroke='%23456'/%3E%3Cpath d='M8 4v4l3 2' fill='none' stroke='%23456'/%3E%3C/svg%3E"
+
 var _ = pdk.Serve(pdk.Plugin{Name: "slow", Summary: "Tools that take their time"},
-	pdk.Tool("slow_count", "Counts slowly, and tells how far it is.", count, pdk.ReadOnly, pdk.Idempotent, pdk.LongRunning),
+	pdk.Tool("slow_count", "Counts slowly, and tells how far it is.", count,
+		pdk.ReadOnly, pdk.Idempotent, pdk.LongRunning, pdk.Icon(clock, "any")),
 	pdk.Tool("slow_erase", "Says that it erases a thing, after a moment, and erases nothing.", erase, pdk.Destructive),
 	pdk.Tool("slow_around", "Calls slow_erase, if it may.", around))
 

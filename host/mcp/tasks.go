@@ -58,7 +58,7 @@ type taskResult struct {
 	TTLMs          int64                       `json:"ttlMs"`
 	PollIntervalMs int64                       `json:"pollIntervalMs"`
 	InputRequests  map[string]abi.InputRequest `json:"inputRequests,omitempty"`
-	Result         *sdk.CallToolResult         `json:"result,omitempty"`
+	Result         *completeResult             `json:"result,omitempty"` // clients refuse one that says no type
 	Error          *jsonrpc.Error              `json:"error,omitempty"`
 }
 
@@ -257,7 +257,7 @@ func detailed(t *invoke.Task) *taskResult {
 		out.Status, out.InputRequests = "input_required", t.Questions
 	case invoke.StatusFinished:
 		out.Status = "completed"
-		out.Result = resultFor(t.Result, era{modern: true, client: abi.Client{Protocol: firstModern}})
+		out.Result = &completeResult{resultFor(t.Result, era{modern: true, client: abi.Client{Protocol: firstModern}}), "complete"}
 	case invoke.StatusCancelled:
 		out.Status = "cancelled"
 	case invoke.StatusError:
@@ -266,7 +266,7 @@ func detailed(t *invoke.Task) *taskResult {
 			out.Status, out.Error = "failed", &jsonrpc.Error{Code: jsonrpc.CodeInternalError, Message: t.Error.Message, Data: marshal(t.Error)}
 			return out
 		}
-		out.Status, out.Result = "completed", errorResult(t.Error)
+		out.Status, out.Result = "completed", &completeResult{errorResult(t.Error), "complete"}
 	}
 	return out
 }

@@ -1,0 +1,42 @@
+// The inspector's command line, in every method that it has for a server over HTTP, in both eras.
+import assert from 'node:assert/strict';
+import { keys, run, test, url } from './harness.mjs';
+
+const inspect = (...args) => run('node_modules/.bin/mcp-inspector', '--cli', new URL('/mcp', url).href, '--transport', 'http', ...args);
+
+export async function inspector() {
+  for (const era of ['legacy', 'modern']) await speaks(era);
+  await test('inspector 2.12.0: is not let in with a key that is not good', async () => {
+    await assert.rejects(inspect('--header', `Authorization: Bearer ${keys.main.slice(0, -1)}`, '--stored-auth-only', '--method', 'tools/list'));
+  });
+}
+
+async function speaks(era) {
+  const name = `inspector 2.12.0, ${era}`;
+  const ask = async (method, ...args) => JSON.parse(await inspect(
+    '--protocol-era', era, '--header', `Authorization: Bearer ${keys.main}`, '--method', method, ...args));
+  await test(`${name}: lists tools and calls them`, async () => {
+    const list = await ask('tools/list');
+    assert.ok(list.tools.some((t) => t.name === 'text_hash'));
+    const r = await ask('tools/call', '--tool-name', 'text_hash', '--tool-arg', 'text=gantry');
+    assert.match(r.content[0].text, /[0-9a-f]{64}/);
+    const found = await ask('tools/call', '--tool-name', 'search_tools', '--tool-arg', 'query=hash');
+    assert.equal(JSON.parse(found.content[0].text).tools[0].name, 'text_hash');
+  });
+  await test(`${name}: lists and gets prompts`, async () => {
+    assert.ok((await ask('prompts/list')).prompts.some((p) => p.name === 'test_simple_prompt'));
+    const got = await ask('prompts/get', '--prompt-name', 'test_prompt_with_arguments', '--prompt-args', 'arg1=a', 'arg2=b');
+    assert.match(got.messages[0].content.text, /arg1='a', arg2='b'/);
+  });
+  await test(`${name}: lists and reads documents`, async () => {
+    assert.ok((await ask('resources/list')).resources.some((r) => r.uri === 'skill://hash-report'));
+    assert.ok((await ask('resources/templates/list')).resourceTemplates.length > 0);
+    const got = await ask('resources/read', '--uri', 'skill://hash-report');
+    assert.match(got.contents[0].text, /Never shorten a hash/);
+  });
+  await test(`${name}: lists skills, and finds their digests right`, async () => {
+    const report = await inspect('--protocol-era', era, '--header', `Authorization: Bearer ${keys.main}`, '--method', 'skills/list',
+      '--verify', '--require-digests', '--quiet');
+    assert.match(report, /hash-report/);
+  });
+}
