@@ -45,6 +45,9 @@ type Tool struct {
 	// Needs lists what the calling client must be able to do (ClientElicitation, ClientSampling,
 	// ClientRoots); a client without it gets CodeClientCapability and the tool is not called.
 	Needs []string `json:"needs,omitempty"`
+	// Scopes are what a credential needs for the tool beside read:tools or write:tools: ScopeData,
+	// ScopeChat or ScopeAdmin. One without them is not shown the tool, and gets CodeForbidden.
+	Scopes []string `json:"scopes,omitempty"`
 	// Task says whether a call may become a task, which its client comes back for: TaskOptional,
 	// TaskRequired or, where empty, never. Only MCP has tasks; REST's runs are there for every tool.
 	Task string `json:"task,omitempty"`
@@ -57,6 +60,13 @@ type Tool struct {
 	// Icons are pictures that a client may show beside the tool's title, at most MaxIcons.
 	Icons []Icon `json:"icons,omitempty"`
 }
+
+// The scopes that a tool may ask for.
+const (
+	ScopeData  = "read:data"
+	ScopeChat  = "chat"
+	ScopeAdmin = "admin"
+)
 
 // Icon is one picture, in one or more sizes.
 type Icon struct {

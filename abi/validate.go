@@ -133,6 +133,11 @@ func (m *Manifest) validateTools() error {
 				return contractf("%s: needs: %q is not one of elicitation, sampling, roots", at, clip(need))
 			}
 		}
+		for _, s := range t.Scopes {
+			if s != ScopeData && s != ScopeChat && s != ScopeAdmin {
+				return contractf("%s: scopes: %q is not one of read:data, chat, admin", at, clip(s))
+			}
+		}
 	}
 	return nil
 }

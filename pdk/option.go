@@ -117,6 +117,12 @@ func Needs(abilities ...string) Option {
 	return toolOption("Needs", func(t *abi.Tool) { t.Needs = append(t.Needs, abilities...) })
 }
 
+// Scopes names what a credential needs for the tool beside read:tools or write:tools: abi.ScopeData,
+// ScopeChat, ScopeAdmin. Others are not shown the tool.
+func Scopes(scopes ...string) Option {
+	return toolOption("Scopes", func(t *abi.Tool) { t.Scopes = append(t.Scopes, scopes...) })
+}
+
 // ErrorCode is the word that surfaces use in place of UPSTREAM_ERROR when the tool's upstream fails,
 // such as "OPENAI_ERROR".
 func ErrorCode(code abi.Code) Option {

@@ -153,6 +153,12 @@ func (p *Pipeline) permit(who *host.Principal, ref registry.ToolRef, client *abi
 		return host.Errorf(op, abi.CodeForbidden, "the tool %s is not read-only and the credential lacks the scope %s", ref.Name, host.ScopeWriteTools).
 			WithHint("use a credential with %s", host.ScopeWriteTools)
 	}
+	for _, s := range ref.Tool.Scopes {
+		if !who.Has(host.Scope(s)) {
+			return host.Errorf(op, abi.CodeForbidden, "the tool %s needs the scope %s, which the credential lacks", ref.Name, s).
+				WithHint("use a credential with %s", s)
+		}
+	}
 	for _, need := range ref.Tool.Needs {
 		if !slices.Contains(client.Can, need) {
 			return lacking(op, ref.Name, need)

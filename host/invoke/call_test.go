@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,6 +15,7 @@ import (
 	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
 	"github.com/gantryhost/gantry/host/invoke"
+	"github.com/gantryhost/gantry/registry"
 )
 
 func TestCallAnswers(t *testing.T) {
@@ -464,5 +466,35 @@ func TestNewRefusesABadConfig(t *testing.T) {
 		if _, err := invoke.New(c); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: got %v", name, err)
 		}
+	}
+}
+
+func TestAToolMayAskForAScope(t *testing.T) {
+	p := (&plugin{manifest: abi.Manifest{Name: "data"}}).
+		tool(abi.Tool{Name: "read_data", Annotations: abi.Annotations{ReadOnly: true}, Scopes: []string{abi.ScopeData}},
+			func(context.Context, *host.GuestCall) (host.Output, error) { return text("yours") }).
+		tool(abi.Tool{Name: "plain", Annotations: abi.Annotations{ReadOnly: true}},
+			func(context.Context, *host.GuestCall) (host.Output, error) { return text("anybody's") })
+	h := start(t, nil, p)
+	for _, c := range []struct {
+		name   string
+		scopes []host.Scope
+		may    bool
+	}{
+		{"tools alone", []host.Scope{host.ScopeWriteTools}, false},
+		{"data alone", []host.Scope{host.ScopeReadData}, false},
+		{"both", []host.Scope{host.ScopeReadTools, host.ScopeReadData}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			ctx := as("acme", "ann", c.scopes...)
+			listed := slices.ContainsFunc(h.Tools(ctx), func(r registry.ToolRef) bool { return r.Name == "read_data" })
+			_, err := h.Call(ctx, invoke.Request{Tool: "read_data"}, nil)
+			if listed != c.may || (err == nil) != c.may || !c.may && host.CodeOf(err) != abi.CodeForbidden {
+				t.Errorf("listed: %v, call: %v; want %v", listed, err, c.may)
+			}
+		})
+	}
+	if got := h.ToolScopes(as("acme", "ann"), "read_data"); !slices.Equal(got, []host.Scope{host.ScopeReadTools, host.ScopeReadData}) {
+		t.Errorf("it needs %v", got)
 	}
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // Tools are those the principal may call, in order of names: with read:tools alone, the read-only
-// ones. None without a principal. The slice is only to be read.
+// ones that ask for no other scope. None without a principal. The slice is only to be read.
 func (p *Pipeline) Tools(ctx context.Context) []registry.ToolRef {
 	return p.visibleTools(host.PrincipalFrom(ctx))
 }
@@ -23,10 +23,14 @@ func (p *Pipeline) ToolScopes(ctx context.Context, name string) []host.Scope {
 	if !ok || who == nil || !ref.Plugin.VisibleTo(who.Tenant) {
 		return nil
 	}
+	out := []host.Scope{host.ScopeWriteTools}
 	if ref.Tool.Annotations.ReadOnly {
-		return []host.Scope{host.ScopeReadTools}
+		out[0] = host.ScopeReadTools
 	}
-	return []host.Scope{host.ScopeWriteTools}
+	for _, scope := range ref.Tool.Scopes {
+		out = append(out, host.Scope(scope))
+	}
+	return out
 }
 
 // Prompts are those of the principal's tenant; they need read:tools. The slice is only to be read.

@@ -4,6 +4,7 @@ package invoke
 
 import (
 	"math/rand/v2"
+	"slices"
 
 	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
@@ -32,16 +33,24 @@ func (p *Pipeline) visibleTools(who *host.Principal) []registry.ToolRef {
 		return nil
 	}
 	all := p.cfg.Catalog.Snapshot().Tools(who.Tenant)
-	if who.Has(host.ScopeWriteTools) {
+	if !slices.ContainsFunc(all, func(t registry.ToolRef) bool { return !mayCall(who, t.Tool) }) {
 		return all
 	}
 	out := make([]registry.ToolRef, 0, len(all))
 	for _, t := range all {
-		if t.Tool.Annotations.ReadOnly {
+		if mayCall(who, t.Tool) {
 			out = append(out, t)
 		}
 	}
 	return out
+}
+
+// mayCall tells whether the principal has the scopes for the tool, given that it has read:tools.
+func mayCall(who *host.Principal, t *abi.Tool) bool {
+	if !t.Annotations.ReadOnly && !who.Has(host.ScopeWriteTools) {
+		return false
+	}
+	return !slices.ContainsFunc(t.Scopes, func(s string) bool { return !who.Has(host.Scope(s)) })
 }
 
 func clip(s string) string {

@@ -4,7 +4,10 @@
 // It changes nothing; documents are put there over REST or with gantry drive put.
 package main
 
-import "github.com/gantryhost/gantry/pdk"
+import (
+	"github.com/gantryhost/gantry/abi"
+	"github.com/gantryhost/gantry/pdk"
+)
 
 const searchDoc = `Search the organisation's knowledge base (Drive): its documents, policies, contracts, notes.
 Use a few plain words; word forms of English and Russian are found alike. "two words" in quotes have to stand together, -word must not occur.
@@ -20,12 +23,15 @@ var _ = pdk.Serve(
 		Name: "drive", Version: "1.0.0", Summary: "Search and read the organisation's documents",
 		Wants: pdk.Rights{Drive: "read"},
 	},
-	pdk.Tool("search_drive", searchDoc, search, pdk.Title("Search the knowledge base"), pdk.ReadOnly, pdk.Idempotent,
+	pdk.Tool("search_drive", searchDoc, search, pdk.Title("Search the knowledge base"), needsData, pdk.ReadOnly, pdk.Idempotent,
 		pdk.OutputSchema(searchSchema)),
-	pdk.Tool("read_drive", readDoc, read, pdk.Title("Read a document"), pdk.ReadOnly, pdk.Idempotent,
+	pdk.Tool("read_drive", readDoc, read, pdk.Title("Read a document"), needsData, pdk.ReadOnly, pdk.Idempotent,
 		pdk.OutputSchema(readSchema)),
-	pdk.Tool("list_drive", listDoc, list, pdk.Title("List documents"), pdk.ReadOnly, pdk.Idempotent,
+	pdk.Tool("list_drive", listDoc, list, pdk.Title("List documents"), needsData, pdk.ReadOnly, pdk.Idempotent,
 		pdk.OutputSchema(listSchema)),
 )
+
+// needsData: documents are data, so a credential that only lists and calls tools has none.
+var needsData = pdk.Scopes(abi.ScopeData)
 
 func main() {}

@@ -17,11 +17,14 @@ var _ = pdk.Serve(
 		Name: "memory", Version: "1.0.0", Summary: "Read, search and keep the user's persistent memory",
 		Wants: pdk.Rights{Memory: abi.MemoryRightWrite},
 	},
-	pdk.Tool("read_memory", readDoc, readMemory, pdk.ReadOnly, pdk.Idempotent, pdk.Title("Read memory")),
-	pdk.Tool("search_memory", searchDoc, searchMemory, pdk.ReadOnly, pdk.Idempotent, pdk.Title("Search memory")),
-	pdk.Tool("write_memory", writeDoc, writeMemory, pdk.Destructive, pdk.Title("Write to memory")),
-	pdk.Tool("append_memory", appendDoc, appendMemory, pdk.Title("Add to memory")),
-	pdk.Tool("delete_memory", deleteDoc, deleteMemory, pdk.Destructive, pdk.Title("Delete from memory")),
+	pdk.Tool("read_memory", readDoc, readMemory, pdk.ReadOnly, pdk.Idempotent, pdk.Title("Read memory"), needsData),
+	pdk.Tool("search_memory", searchDoc, searchMemory, pdk.ReadOnly, pdk.Idempotent, pdk.Title("Search memory"), needsData),
+	pdk.Tool("write_memory", writeDoc, writeMemory, pdk.Destructive, pdk.Title("Write to memory"), needsData),
+	pdk.Tool("append_memory", appendDoc, appendMemory, pdk.Title("Add to memory"), needsData),
+	pdk.Tool("delete_memory", deleteDoc, deleteMemory, pdk.Destructive, pdk.Title("Delete from memory"), needsData),
 )
+
+// needsData: memory is data, so a credential that only lists and calls tools has none.
+var needsData = pdk.Scopes(abi.ScopeData)
 
 func main() {}
