@@ -15,6 +15,12 @@ async function speaks(era) {
   const name = `inspector 2.12.0, ${era}`;
   const ask = async (method, ...args) => JSON.parse(await inspect(
     '--protocol-era', era, '--header', `Authorization: Bearer ${keys.main}`, '--method', method, ...args));
+  await test(`${name}: is told who it speaks to`, async () => {
+    const hello = await ask('initialize');
+    assert.equal(hello.protocolVersion, era === 'modern' ? '2026-07-28' : '2025-11-25');
+    assert.equal(hello.serverInfo.name, 'gantry');
+    if (era === 'legacy') assert.deepEqual(await ask('logging/setLevel', '--log-level', 'info'), {});
+  });
   await test(`${name}: lists tools and calls them`, async () => {
     const list = await ask('tools/list');
     assert.ok(list.tools.some((t) => t.name === 'text_hash'));
@@ -22,6 +28,8 @@ async function speaks(era) {
     assert.match(r.content[0].text, /[0-9a-f]{64}/);
     const found = await ask('tools/call', '--tool-name', 'search_tools', '--tool-arg', 'query=hash');
     assert.equal(JSON.parse(found.content[0].text).tools[0].name, 'text_hash');
+    await assert.rejects(ask('tools/call', '--tool-name', 'text_hash', '--tool-arg', 'txt=gantry'),
+      (err) => err.code === 5 && /INVALID_ARG/.test(err.stdout)); // its exit code for a ToolError
   });
   await test(`${name}: lists and gets prompts`, async () => {
     assert.ok((await ask('prompts/list')).prompts.some((p) => p.name === 'test_simple_prompt'));
@@ -38,5 +46,9 @@ async function speaks(era) {
     const report = await inspect('--protocol-era', era, '--header', `Authorization: Bearer ${keys.main}`, '--method', 'skills/list',
       '--verify', '--require-digests', '--quiet');
     assert.match(report, /hash-report/);
+    const one = await ask('skills/get', '--uri', 'skill://hash-report/SKILL.md');
+    assert.equal(one.skill.frontmatter.name, 'hash-report');
+    const { resources } = await ask('resources/directory/read', '--uri', 'skill://hash-report/scripts');
+    assert.deepEqual(resources.map((r) => r.name), ['table.py']);
   });
 }

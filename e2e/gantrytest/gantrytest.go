@@ -9,6 +9,7 @@ package gantrytest
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"net"
@@ -189,14 +190,37 @@ func (h *Host) Token(args ...string) string {
 	return key
 }
 
-// BuildPlugin compiles a Go plugin folder of this checkout, with linker flags, to a file.
+// BuildPlugin compiles a Go plugin folder of this checkout, with linker flags, to a file. What was
+// built is kept in the checkout, so that go build links it again only where something changed: many
+// tests want the same few plugins. Tests of several processes may build at the same time.
 func BuildPlugin(t testing.TB, folder, out, ldflags string) {
 	t.Helper()
-	cmd := exec.Command("go", "build", "-trimpath", "-buildmode=c-shared", "-ldflags", ldflags, "-o", out, "./"+folder)
+	dir := filepath.Join(root(t), ".gantry", "e2e")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	key := sha256.Sum256([]byte(folder + "\n" + ldflags))
+	kept := filepath.Join(dir, fmt.Sprintf("%s-%x.wasm", filepath.Base(folder), key[:4]))
+	lock, err := os.OpenFile(kept+".lock", os.O_CREATE|os.O_RDWR, 0o644)
+	if err == nil {
+		defer lock.Close() // which gives it back
+		err = syscall.Flock(int(lock.Fd()), syscall.LOCK_EX)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("go", "build", "-trimpath", "-buildmode=c-shared", "-ldflags", ldflags, "-o", kept, "./"+folder)
 	cmd.Dir = root(t)
 	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0")
 	if msg, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("building %s: %v\n%s", folder, err, msg)
+	}
+	data, err := os.ReadFile(kept)
+	if err == nil {
+		err = os.WriteFile(out, data, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

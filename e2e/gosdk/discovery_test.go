@@ -48,6 +48,7 @@ func callTool(t *testing.T, cs *sdk.ClientSession, tool string, args any) (strin
 type object = map[string]any
 
 func TestSearchAndCall(t *testing.T) {
+	t.Parallel()
 	h := newFailing(t, "--page-size", "3")
 	all, lean := orgKey(h), orgKey(h, "--tools", "meta")
 	for _, era := range eras {
@@ -98,6 +99,7 @@ func TestSearchAndCall(t *testing.T) {
 
 // TestRealFailures holds what real plugins fail with to the form of a ToolError.
 func TestRealFailures(t *testing.T) {
+	t.Parallel()
 	h := newFailing(t)
 	for _, extra := range []string{"", "--no-hot-path"} {
 		if extra != "" {
@@ -186,6 +188,7 @@ func post(t *testing.T, h *gantrytest.Host, era, authorization, method, params s
 
 // TestCredentials is what no conformance suite tests: what a server says to whom it does not let in.
 func TestCredentials(t *testing.T) {
+	t.Parallel()
 	h := newFailing(t)
 	revoked, revokedID := orgKey(h), ""
 	var listed []struct{ ID string }
@@ -257,6 +260,7 @@ func TestCredentials(t *testing.T) {
 }
 
 func TestRevokedKeyEndsItsStreams(t *testing.T) {
+	t.Parallel()
 	h := newFailing(t)
 	key := orgKey(h)
 	var listed []struct{ ID string }
@@ -304,6 +308,7 @@ func TestRevokedKeyEndsItsStreams(t *testing.T) {
 
 // TestClientsOutliveARestart: neither an operator's restart nor kill -9 costs a client its session.
 func TestClientsOutliveARestart(t *testing.T) {
+	t.Parallel()
 	h := newFailing(t)
 	key := orgKey(h)
 	clients := map[string]*sdk.ClientSession{}
@@ -329,6 +334,7 @@ func TestClientsOutliveARestart(t *testing.T) {
 }
 
 func TestInfoForSnippets(t *testing.T) {
+	t.Parallel()
 	h := newFailing(t, "--public-url", "https://gantry.example/host", "--server-name", "acme-coworker")
 	resp, err := http.Get(h.URL + "/api/v1/mcp/info")
 	if err != nil {

@@ -88,6 +88,7 @@ func start(t *testing.T) (h *gantrytest.Host, key string, putSlow func()) {
 }
 
 func TestOfficialClient(t *testing.T) {
+	t.Parallel()
 	h, key, putSlow := start(t)
 	told := make(chan struct{}, 16)
 	watching := &sdk.ClientOptions{ToolListChangedHandler: func(context.Context, *sdk.ToolListChangedRequest) {
@@ -186,6 +187,7 @@ func speak(t *testing.T, h *gantrytest.Host, key, version string) {
 }
 
 func TestSessionsStayWithTheirOwner(t *testing.T) {
+	t.Parallel()
 	h, key, _ := start(t)
 	mine := dial(t, h, key, "2025-11-25", nil)
 	other := h.Token("--kind", "org", "--tenant", "umbrella", "--user", "bob", "--scopes", "read:tools,write:tools", "--name", "e2e")

@@ -69,8 +69,12 @@ func cli(t *testing.T, h *gantrytest.Host, args ...string) string {
 }
 
 func TestSkills(t *testing.T) {
+	t.Parallel()
 	for _, version := range []string{"2025-06-18", newest} {
-		t.Run(version, func(t *testing.T) { skillsLive(t, version) })
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			skillsLive(t, version)
+		})
 	}
 }
 

@@ -49,6 +49,7 @@ func person(asked chan<- string, confirm bool) *sdk.ClientOptions {
 
 // TestAPersonConfirms lets the official client be asked, in both eras, and everybody else be refused.
 func TestAPersonConfirms(t *testing.T) {
+	t.Parallel()
 	h, key := startSlow(t)
 	erase := func() *sdk.CallToolParams { // the client writes into its parameters
 		return &sdk.CallToolParams{Name: "slow_erase", Arguments: map[string]any{"what": "the moon"}}
@@ -174,6 +175,7 @@ func taskUntil(t *testing.T, c *gantrytest.Caller, id, status string) task {
 
 // TestTasksOutliveTheHost kills the host under one task, after another has ended.
 func TestTasksOutliveTheHost(t *testing.T) {
+	t.Parallel()
 	h, key := startSlow(t)
 	c := gantrytest.NewCaller(h.URL, key)
 	c.Can = map[string]any{"extensions": map[string]any{"io.modelcontextprotocol/tasks": map[string]any{}}}
