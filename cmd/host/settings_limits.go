@@ -43,7 +43,7 @@ func (s *limitSettings) bindLimits(f *pflag.FlagSet) {
 	f.StringVar(&s.MetricsListen, "metrics-listen", "", "`address` to serve /metrics on without a key, for your Prometheus (default: only with an admin key, beside the rest)")
 	f.Var(&s.MaxRequest, "max-request", "most `bytes` of a request's body, a tool's input included")
 	f.IntVar(&s.MaxConnections, "max-connections", 1024, "most connections of one address (IPv6: of one /64); loopback is not counted")
-	f.IntVar(&s.MaxSessions, "max-sessions", 20_000, "most MCP sessions of all clients together")
+	f.IntVar(&s.MaxSessions, "max-sessions", 20_000, "most MCP sessions of all clients together, and most change streams")
 	f.DurationVar(&s.SessionIdle, "session-idle", 4*time.Hour, "`time` after which an MCP session without a request ends")
 }
 

@@ -73,6 +73,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if c := handedIn(r.Context()); c != nil {
 			defer c.cancel() // a client that has gone wants no answer
 		}
+		if r.Header.Get("Mcp-Method") == methodListen {
+			if no := s.countListener(); no != nil {
+				no.write(out)
+				return
+			}
+			defer s.uncountListener()
+		}
 		s.modern.ServeHTTP(out, r)
 		return
 	}
@@ -93,7 +100,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) admit(r *http.Request) *refusal {
 	switch {
 	case s.ctx.Err() != nil:
-		return &refusal{status: http.StatusServiceUnavailable, code: jsonrpc.CodeInternalError, message: "the host is stopping; try again in a moment"}
+		return stopping()
 	case host.PrincipalFrom(r.Context()) == nil:
 		return &refusal{status: http.StatusUnauthorized, code: jsonrpc.CodeInvalidRequest, message: "no credential; send the header Authorization: Bearer, and a key"}
 	case !s.originAllowed(r.Header.Get("Origin")):
@@ -101,6 +108,10 @@ func (s *Server) admit(r *http.Request) *refusal {
 			message: fmt.Sprintf("origin %q may not speak to this host; its operator can allow it", clip(r.Header.Get("Origin")))}
 	}
 	return admitMedia(r)
+}
+
+func stopping() *refusal {
+	return &refusal{status: http.StatusServiceUnavailable, code: jsonrpc.CodeInternalError, message: "the host is stopping; try again in a moment"}
 }
 
 // admitMedia checks the headers that say which forms of message the client sends and takes.

@@ -57,7 +57,7 @@ func (h *holds) end(credential string) {
 func (s *Server) held(r *http.Request, p *host.Principal) (*http.Request, func()) {
 	ctx, cancel := context.WithCancel(r.Context())
 	release, stop := s.holds.add(p.CredentialID, cancel), func() bool { return true }
-	if !p.ExpiresAt.IsZero() && (r.Method == http.MethodGet || r.Header.Get("Mcp-Method") == "subscriptions/listen") {
+	if !p.ExpiresAt.IsZero() && (r.Method == http.MethodGet || r.Header.Get("Mcp-Method") == methodListen) {
 		stop = time.AfterFunc(time.Until(p.ExpiresAt), cancel).Stop
 	}
 	return r.WithContext(ctx), func() {

@@ -22,24 +22,29 @@ type plainCall struct {
 // escapes. What it refuses may still be a good request; the SDK decides that.
 func scanCall(body []byte) (plainCall, bool) {
 	var call plainCall
-	var seen fields
 	s := scanner{in: body}
+	ok := s.message("tools/call", func() bool { return s.params(&call) }, &call.id)
+	return call, ok
+}
+
+// message reads a whole request of the method, and nothing after it.
+func (s *scanner) message(method string, params func() bool, id *[]byte) bool {
+	var seen fields
 	ok := s.object(1, func(key []byte) bool {
 		switch string(key) {
 		case "jsonrpc":
 			return seen.first(1) && s.says("2.0")
 		case "id":
-			return seen.first(2) && s.id(&call.id)
+			return seen.first(2) && s.id(id)
 		case "method":
-			return seen.first(4) && s.says("tools/call")
+			return seen.first(4) && s.says(method)
 		case "params":
-			return seen.first(8) && s.params(&call)
+			return seen.first(8) && params()
 		}
 		return false
 	})
 	s.space()
-	ok = ok && seen == 1|2|4|8 && s.at == len(body) && (!s.wide || utf8.Valid(body))
-	return call, ok
+	return ok && seen == 1|2|4|8 && s.at == len(s.in) && (!s.wide || utf8.Valid(s.in))
 }
 
 // fields notes which fields of an object have been there, a bit for each.

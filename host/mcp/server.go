@@ -93,7 +93,8 @@ type Config struct {
 	// SessionsPerOwner bounds the sessions of one tenant and user; one more ends the one that
 	// was not used for longest. 0 means 128.
 	SessionsPerOwner int
-	// MaxSessions bounds the sessions of all; one more is refused with 503. 0 means 20,000.
+	// MaxSessions bounds the sessions of all, and apart from them the change streams of the era without
+	// sessions; one more is refused with 503. 0 means 20,000.
 	MaxSessions int
 	// ReplayBytes bounds what is kept of streams for clients that come back; 0 means 32 MiB.
 	ReplayBytes int
@@ -173,6 +174,8 @@ type Server struct {
 	hotWork   sync.WaitGroup
 	hotJobs   chan hotJob
 	hotIdle   atomic.Int32
+	listeners atomic.Int32
+	listening sync.WaitGroup // see countListener; like hotWork
 }
 
 var _ http.Handler = (*Server)(nil)
@@ -223,6 +226,7 @@ func (s *Server) Close(ctx context.Context) error {
 	go func() {
 		defer close(done)
 		s.hotWork.Wait()
+		s.listening.Wait()
 		s.views.closeSessions()
 		s.sessions.wait()
 	}()

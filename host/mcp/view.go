@@ -32,6 +32,8 @@ type view struct {
 	finder atomic.Pointer[finder]
 	ids    nextID
 
+	audience audience
+
 	mu        sync.Mutex
 	tools     offers
 	prompts   offers
@@ -179,11 +181,11 @@ func (v *view) fill() {
 	pipe := v.s.cfg.Pipeline
 	tools := pipe.Tools(ctx)
 	v.finder.Store(newFinder(tools))
-	v.replace(&v.tools, v.offerTools(tools), v.server.RemoveTools)
+	v.replace(listTools, &v.tools, v.offerTools(tools), v.server.RemoveTools)
 	v.notePlain()
-	v.replace(&v.prompts, v.offerPrompts(pipe.Prompts(ctx)), v.server.RemovePrompts)
-	v.replace(&v.resources, v.offerResources(v.s.resources(ctx)), v.server.RemoveResources)
-	v.replace(&v.templates, v.offerTemplates(v.s.templates(ctx)), v.server.RemoveResourceTemplates)
+	v.replace(listPrompts, &v.prompts, v.offerPrompts(pipe.Prompts(ctx)), v.server.RemovePrompts)
+	v.replace(listResources, &v.resources, v.offerResources(v.s.resources(ctx)), v.server.RemoveResources)
+	v.replace(listResources, &v.templates, v.offerTemplates(v.s.templates(ctx)), v.server.RemoveResourceTemplates)
 }
 
 // notePlain sets what callsPlainly reads; v.mu is held.
@@ -203,12 +205,14 @@ func (v *view) callsPlainly(tool []byte) bool {
 }
 
 // replace adds what is new or different and removes what is gone.
-func (v *view) replace(have *offers, want offers, remove func(...string)) {
+func (v *view) replace(kind lists, have *offers, want offers, remove func(...string)) {
 	for name, o := range want {
 		if old, ok := (*have)[name]; ok && old.print == o.print {
 			continue
 		}
-		if !v.add(name, o) {
+		if v.add(name, o) {
+			v.audience.changed(kind)
+		} else {
 			delete(want, name)
 		}
 	}
@@ -220,6 +224,7 @@ func (v *view) replace(have *offers, want offers, remove func(...string)) {
 	}
 	if len(gone) > 0 {
 		remove(gone...)
+		v.audience.changed(kind)
 	}
 	*have = want
 }
@@ -297,12 +302,12 @@ func (v *view) changed(plugin string, c abi.Changed) {
 	for _, list := range c.Lists {
 		switch list {
 		case "tools":
-			v.announce(v.tools, plugin)
+			v.announce(listTools, v.tools, plugin)
 		case "prompts":
-			v.announce(v.prompts, plugin)
+			v.announce(listPrompts, v.prompts, plugin)
 		case "resources":
-			if !v.announce(v.resources, plugin) {
-				v.announce(v.templates, plugin)
+			if !v.announce(listResources, v.resources, plugin) {
+				v.announce(listResources, v.templates, plugin)
 			}
 		}
 	}
@@ -314,16 +319,22 @@ func (v *view) changed(plugin string, c abi.Changed) {
 }
 
 // announce adds one thing of the plugin again, which is how the SDK is made to tell of a change.
-func (v *view) announce(have offers, plugin string) bool {
+func (v *view) announce(kind lists, have offers, plugin string) bool {
 	for name, o := range have {
-		if o.plugin == plugin {
-			return v.add(name, o)
+		if o.plugin != plugin {
+			continue
 		}
+		if !v.add(name, o) {
+			return false
+		}
+		v.audience.changed(kind)
+		return true
 	}
 	return false
 }
 
 func (v *view) resourceUpdated(uri string) {
+	v.audience.updated(uri)
 	err := v.server.ResourceUpdated(v.s.ctx, &sdk.ResourceUpdatedNotificationParams{URI: uri})
 	if err != nil {
 		v.s.cfg.Logger.Debug("a resource update was not sent", "uri", uri, "err", err)
@@ -331,6 +342,9 @@ func (v *view) resourceUpdated(uri string) {
 }
 
 func (v *view) inUse() bool {
+	if !v.audience.empty() {
+		return true
+	}
 	for range v.server.Sessions() {
 		return true
 	}

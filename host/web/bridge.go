@@ -52,11 +52,15 @@ func Bridge(ctx context.Context, c *Ctx, h http.Handler) error {
 	case <-w.flushed:
 		w.copyHead(c)
 		resp.ImmediateHeaderFlush = true
-		resp.SetBodyStream(&bridgeReader{w: w}, -1) // -1: not known, so chunked, each piece flushed
+		body := &feedReader{src: w}
+		if w.sendsEvents() {
+			body.ping = s.cfg.Ping
+		}
+		resp.SetBodyStream(body, -1) // -1: not known, so chunked, each piece flushed
 	case <-w.finished:
 		w.copyHead(c)
 		resp.SetBodyRaw(w.pending)
-		w.drop()
+		w.Leave()
 	}
 	return nil
 }

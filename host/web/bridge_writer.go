@@ -3,7 +3,6 @@
 package web
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"net/http"
@@ -43,7 +42,10 @@ type bridgeWriter struct {
 	gone    bool // nobody reads any more
 }
 
-var _ http.Flusher = (*bridgeWriter)(nil)
+var (
+	_ http.Flusher = (*bridgeWriter)(nil)
+	_ Source       = (*bridgeWriter)(nil)
+)
 
 func newBridgeWriter(ping time.Duration) *bridgeWriter {
 	return &bridgeWriter{
@@ -119,8 +121,11 @@ func (w *bridgeWriter) finish(gaveUp bool) {
 	signal(w.wake)
 }
 
-// drop is told when the answer is out, or nobody takes it any more.
-func (w *bridgeWriter) drop() {
+// Wake is as in Source.
+func (w *bridgeWriter) Wake() <-chan struct{} { return w.wake }
+
+// Leave is told when the answer is out, or nobody takes it any more.
+func (w *bridgeWriter) Leave() {
 	w.release()
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -153,8 +158,8 @@ func (w *bridgeWriter) sendsEvents() bool {
 	return strings.HasPrefix(w.head.Get("Content-Type"), "text/event-stream")
 }
 
-// take moves flushed bytes into p. It returns 0 and nil where there is nothing yet.
-func (w *bridgeWriter) take(p []byte) (int, error) {
+// Take moves flushed bytes into p, as in Source.
+func (w *bridgeWriter) Take(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.ready > 0 {
@@ -181,45 +186,4 @@ func signal(c chan struct{}) {
 	case c <- struct{}{}:
 	default:
 	}
-}
-
-// bridgeReader is the body of a streamed answer, read and closed by fasthttp's goroutine, which
-// flushes each piece before it asks for the next.
-type bridgeReader struct {
-	w    *bridgeWriter
-	tail [2]byte // the last two bytes sent
-}
-
-// Read waits for the next piece. In a silence it sends a comment, but never inside an event.
-func (r *bridgeReader) Read(p []byte) (int, error) {
-	var silence <-chan time.Time
-	if r.w.sendsEvents() && (r.tail == [2]byte{} || bytes.Equal(r.tail[:], []byte("\n\n"))) {
-		timer := time.NewTimer(r.w.ping)
-		defer timer.Stop()
-		silence = timer.C
-	}
-	for {
-		n, err := r.w.take(p)
-		if n > 0 || err != nil {
-			r.note(p[:n])
-			return n, err
-		}
-		select {
-		case <-r.w.wake:
-		case <-silence:
-			return copy(p, ": ping\n\n"), nil
-		}
-	}
-}
-
-func (r *bridgeReader) note(sent []byte) {
-	for _, b := range sent[max(0, len(sent)-2):] {
-		r.tail = [2]byte{r.tail[1], b}
-	}
-}
-
-// Close is called when the answer is out or could not be written.
-func (r *bridgeReader) Close() error {
-	r.w.drop()
-	return nil
 }

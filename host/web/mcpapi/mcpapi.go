@@ -21,12 +21,16 @@ import (
 const listen = "subscriptions/listen"
 
 // hot is what the protocol's handler may offer besides: quick answers without the detour through
-// net/http. mcp.Server says how; its bytes are fasthttp's, which Hot does not keep.
+// net/http. mcp.Server says how; the bytes are fasthttp's, which are not kept.
 type hot interface {
 	Hot(ctx context.Context, head mcp.Head, body []byte) (*mcp.Reply, context.Context)
+	Listen(ctx context.Context, head mcp.Head, body []byte) *mcp.Listener
 }
 
-var _ hot = (*mcp.Server)(nil)
+var (
+	_ hot        = (*mcp.Server)(nil)
+	_ web.Source = (*mcp.Listener)(nil)
+)
 
 // Config is what the surface needs. Only Handler is required.
 type Config struct {
@@ -51,6 +55,12 @@ func Surface(cfg Config) web.Surface {
 		switch in := &c.Raw().Request().Header; {
 		case in.IsGet() || string(in.Peek("Mcp-Method")) == listen:
 			ctx = c.StreamContext() // a call may end what it does when the host stops; these never would
+			if quick == nil || !in.IsPost() {
+				break
+			}
+			if l := quick.Listen(ctx, in, c.Raw().BodyRaw()); l != nil {
+				return web.Feed(c, l)
+			}
 		case in.IsPost() && quick != nil:
 			reply, next := quick.Hot(ctx, in, c.Raw().BodyRaw())
 			if reply != nil {
