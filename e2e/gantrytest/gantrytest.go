@@ -172,6 +172,9 @@ func (h *Host) CLI(args ...string) (string, error) {
 	defer cancel()
 	args = append(args, "--data", h.Data, "--plugins", h.Plugins)
 	cmd := exec.CommandContext(ctx, h.Bin, args...)
+	if cache := os.Getenv("GANTRY_TEST_CACHE"); cache != "" { // where no host runs, the same one loads plugins
+		cmd.Env = append(os.Environ(), "GANTRY_CACHE="+cache)
+	}
 	var out, errb bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errb
 	if err := cmd.Run(); err != nil {
