@@ -24,12 +24,31 @@ async function speaks(era) {
   await test(`${name}: lists tools and calls them`, async () => {
     const list = await ask('tools/list');
     assert.ok(list.tools.some((t) => t.name === 'text_hash'));
+    assert.match(list.tools.find((t) => t.name === 'slow_count').icons[0].src, /^data:image/);
     const r = await ask('tools/call', '--tool-name', 'text_hash', '--tool-arg', 'text=gantry');
     assert.match(r.content[0].text, /[0-9a-f]{64}/);
     const found = await ask('tools/call', '--tool-name', 'search_tools', '--tool-arg', 'query=hash');
     assert.equal(JSON.parse(found.content[0].text).tools[0].name, 'text_hash');
     await assert.rejects(ask('tools/call', '--tool-name', 'text_hash', '--tool-arg', 'txt=gantry'),
       (err) => err.code === 5 && /INVALID_ARG/.test(err.stdout)); // its exit code for a ToolError
+  });
+  await test(`${name}: keeps something in memory, by the tool's name and by call_tool`, async () => {
+    const call = async (tool, args) => ask('tools/call', '--tool-name', tool, '--tool-args-json', JSON.stringify(args));
+    const path = `e2e/inspector-${era}.md`;
+    await call('write_memory', { path, content: 'Ada likes tea.' });
+    assert.equal((await call('read_memory', { path })).structuredContent.file.content, 'Ada likes tea.');
+    const again = await call('call_tool', { name: 'read_memory', arguments: { path } });
+    assert.equal(again.structuredContent.file.content, 'Ada likes tea.');
+    await call('delete_memory', { path });
+  });
+  await test(`${name}: sees what its key may see`, async () => {
+    const as = (token, ...args) => inspect('--protocol-era', era, '--header', `Authorization: Bearer ${token}`, '--method', ...args);
+    const { tools } = JSON.parse(await as(keys.lean, 'tools/list'));
+    assert.deepEqual(tools.map((t) => t.name), ['call_tool', 'search_tools']);
+    // It calls nothing by a name that is not listed.
+    await assert.rejects(as(keys.reader, 'tools/call', '--tool-name', 'call_tool', '--tool-args-json',
+      '{"name":"write_memory","arguments":{"path":"x","content":"y"}}'),
+      (err) => err.code === 5 && /FORBIDDEN/.test(err.stdout));
   });
   await test(`${name}: lists and gets prompts`, async () => {
     assert.ok((await ask('prompts/list')).prompts.some((p) => p.name === 'test_simple_prompt'));

@@ -51,7 +51,7 @@ func TestSearchAndCall(t *testing.T) {
 	t.Parallel()
 	h := newFailing(t, "--page-size", "3")
 	all, lean := orgKey(h), orgKey(h, "--tools", "meta")
-	for _, era := range eras {
+	for _, era := range versions {
 		t.Run(era, func(t *testing.T) {
 			cs, meta := dial(t, h, all, era, nil), dial(t, h, lean, era, nil)
 			t.Run("lists every tool once over the pages", func(t *testing.T) {
@@ -206,6 +206,14 @@ func TestCredentials(t *testing.T) {
 	expired := orgKey(h, "--expires", "1s")
 	time.Sleep(1500 * time.Millisecond) // the shortest that a key can be good for, and a little
 	good := orgKey(h)
+	t.Run("answers 403 to a page of elsewhere, and to a name that is not this host's", func(t *testing.T) {
+		for header, value := range map[string]string{"Origin": "https://evil.example", "Host": "evil.example"} {
+			status, body, err := from(h.URL, good, header, value)
+			if err != nil || status != http.StatusForbidden || !strings.Contains(body, `"FORBIDDEN"`) || !strings.Contains(body, "evil.example") {
+				t.Errorf("%s: got %d %s (%v)", header, status, body, err)
+			}
+		}
+	})
 	for _, era := range eras {
 		for name, authorization := range map[string]string{
 			"a missing key":         "",
@@ -257,6 +265,25 @@ func TestCredentials(t *testing.T) {
 			}
 		})
 	}
+}
+
+// from asks for the tools with a header that a browser would send.
+func from(url, key, header, value string) (int, string, error) {
+	req, err := http.NewRequest("POST", url+"/mcp", strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"tools/list"}`))
+	if err != nil {
+		return 0, "", err
+	}
+	req.Header = http.Header{"Authorization": {"Bearer " + key}, "Content-Type": {"application/json"}, "Accept": {"application/json, text/event-stream"}}
+	if req.Header.Set(header, value); header == "Host" {
+		req.Host = value
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, "", err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(body), err
 }
 
 func TestRevokedKeyEndsItsStreams(t *testing.T) {

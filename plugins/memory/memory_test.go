@@ -49,8 +49,8 @@ func TestReadTakesExactlyOneForm(t *testing.T) {
 	} {
 		t.Run(says, func(t *testing.T) {
 			e := h.Call("read_memory", json.RawMessage(input)).Fails(abi.CodeInvalidArg)
-			if !strings.Contains(e.Message, says) {
-				t.Errorf("%s: got %q", input, e.Message)
+			if !strings.Contains(e.Message, says) || !strings.Contains(string(e.Details), `"field`) {
+				t.Errorf("%s: got %q with details %s", input, e.Message, e.Details)
 			}
 		})
 	}

@@ -83,6 +83,11 @@ func readMemory(ctx *pdk.Context, in readIn) (readOut, error) {
 	return readOut{File: fileFrom(&f)}, nil
 }
 
+// oneForm is err with the fields that it is about.
+func oneForm(err *pdk.Error) error {
+	return pdk.With(err, pdk.More{Details: map[string][]string{"fields": {"path", "prefix", "paths"}}})
+}
+
 // check holds the arguments to one of the three forms.
 func (in *readIn) check() error {
 	var given []string
@@ -96,9 +101,9 @@ func (in *readIn) check() error {
 	}
 	switch {
 	case len(given) == 0:
-		return pdk.Errorf(abi.CodeInvalidArg, "none of path, prefix and paths is there; give exactly one of them")
+		return oneForm(pdk.Errorf(abi.CodeInvalidArg, "none of path, prefix and paths is there; give exactly one of them"))
 	case len(given) > 1:
-		return pdk.Errorf(abi.CodeInvalidArg, "path, prefix and paths: give exactly one of them, not %s", strings.Join(given, " and "))
+		return oneForm(pdk.Errorf(abi.CodeInvalidArg, "path, prefix and paths: give exactly one of them, not %s", strings.Join(given, " and ")))
 	case in.Path == "" && in.Offset != 0:
 		return pdk.Invalid("offset", "it goes with path alone")
 	case in.Prefix == nil && in.Cursor != "":
