@@ -92,11 +92,13 @@ func (h *host) idle(era string, n int) ([]row, error) {
 		streams = append(streams, s)
 	}
 	fmt.Fprintf(os.Stderr, "%s: %d streams are open\n", era, len(streams))
-	time.Sleep(20 * time.Second) // each has got a comment that keeps it alive
+	time.Sleep(75 * time.Second) // each has got comments, and the host has had its minute to give memory back
 	with, err := h.vitals()
 	if err != nil {
 		return nil, err
 	}
+	each := float64(with.resident-before.resident) / float64(n) / 1024
+	fmt.Fprintf(os.Stderr, "%s: %.1f KiB each\n", era, each)
 	for _, s := range streams {
 		s.close()
 	}
@@ -106,7 +108,6 @@ func (h *host) idle(era string, n int) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	each := float64(with.resident-before.resident) / float64(n) / 1024
 	return []row{
 		{fmt.Sprintf("%d silent streams of %s: resident memory each", n, era), each, "KiB", 40, each <= 40, fmt.Sprintf("%d goroutines", with.goroutines)},
 		{fmt.Sprintf("%d streams of %s have left: goroutines and descriptors as before", n, era), took.Seconds(), "s", 0,

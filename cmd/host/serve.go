@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -75,6 +76,11 @@ func (s *settings) serve(ctx context.Context, cmd *cobra.Command, restoreSignals
 		a.close(context.WithoutCancel(ctx))
 		return err
 	}
+	quiet, unquiet := context.WithCancel(ctx)
+	var upkeep sync.WaitGroup
+	upkeep.Go(func() { giveBack(quiet) })
+	defer upkeep.Wait()
+	defer unquiet()
 	if err := s.greet(ctx, cmd, a); err != nil {
 		log.Error("greeting failed", "err", err)
 	}
