@@ -27,8 +27,9 @@ type goneWatch struct {
 }
 
 type goneEntry struct {
-	raw  syscall.RawConn
-	gone func()
+	raw   syscall.RawConn
+	gone  func()
+	probe probe // the loop's
 }
 
 // watch calls gone once, from another goroutine, when conn's client has closed its side or the
@@ -75,7 +76,7 @@ func (g *goneWatch) loop() {
 			return
 		}
 		for _, e := range batch {
-			if clientGone(e.raw) && g.forget(e) {
+			if clientGone(e.raw, &e.probe) && g.forget(e) {
 				e.gone()
 			}
 		}
@@ -102,7 +103,7 @@ func (g *goneWatch) snapshot(into []*goneEntry) []*goneEntry {
 // TLS. Where it cannot know, it says false.
 func ClientGone(conn net.Conn) bool {
 	raw := rawConn(conn)
-	return raw != nil && clientGone(raw)
+	return raw != nil && clientGone(raw, &probe{})
 }
 
 func rawConn(conn net.Conn) syscall.RawConn {

@@ -6,25 +6,36 @@ package web
 
 import "syscall"
 
+// probe is what a look at a socket needs. It is kept with the connection: thousands are looked at many
+// times a second, and new ones each time would soon be more garbage than all that the streams hold.
+type probe struct {
+	n    int
+	err  error
+	one  [1]byte
+	peek func(fd uintptr)
+}
+
 // clientGone peeks at the socket. Control is used and not Read, because Read fails once the read
-// deadline of the request has passed and waits for other readers.
-func clientGone(raw syscall.RawConn) bool {
-	var n int
-	var peekErr error
-	var one [1]byte
-	err := raw.Control(func(fd uintptr) {
-		for {
-			n, _, peekErr = syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-			if peekErr != syscall.EINTR {
-				return
-			}
-		}
-	})
+// deadline of the request has passed and waits for other readers. One goroutine at a time may use p.
+func clientGone(raw syscall.RawConn, p *probe) bool {
+	if p.peek == nil {
+		p.peek = p.look
+	}
+	err := raw.Control(p.peek)
 	switch {
 	case err != nil:
 		return true // the descriptor is closed already
-	case peekErr == syscall.EAGAIN:
+	case p.err == syscall.EAGAIN:
 		return false
 	}
-	return peekErr != nil || n == 0
+	return p.err != nil || p.n == 0
+}
+
+func (p *probe) look(fd uintptr) {
+	for {
+		p.n, _, p.err = syscall.Recvfrom(int(fd), p.one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		if p.err != syscall.EINTR {
+			return
+		}
+	}
 }

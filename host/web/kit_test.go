@@ -380,3 +380,29 @@ func TestClientGone(t *testing.T) {
 		t.Error("a connection without a descriptor is found gone")
 	}
 }
+
+func TestLookingForClientsThatLeftMakesNoGarbage(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	client, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	conn, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	raw, p := rawConn(conn), &probe{}
+	if n := testing.AllocsPerRun(1000, func() {
+		if clientGone(raw, p) {
+			t.Fatal("the client is there")
+		}
+	}); n > 0 {
+		t.Errorf("a look allocates %v times", n)
+	}
+}
