@@ -2,6 +2,8 @@
 
 //go:build e2e
 
+//lint:file-ignore SA1019 deprecated or not, clients of both eras still use sampling, roots and logging
+
 package gosdk
 
 import (
