@@ -59,7 +59,11 @@ func Surface(cfg Config) web.Surface {
 				break
 			}
 			if l := quick.Listen(ctx, in, c.Raw().BodyRaw()); l != nil {
-				return web.Feed(c, l)
+				if err := web.Feed(c, l); err != nil {
+					return err
+				}
+				c.SetHeader("Cache-Control", "no-cache, no-transform") // as the SDK has it
+				return nil
 			}
 		case in.IsPost() && quick != nil:
 			reply, next := quick.Hot(ctx, in, c.Raw().BodyRaw())

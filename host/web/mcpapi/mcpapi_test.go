@@ -252,3 +252,37 @@ func TestStopEndsOpenStreams(t *testing.T) {
 	}
 	stop() // fails where streams hold it up
 }
+
+func TestChangeStream(t *testing.T) {
+	url, stop := up(t)
+	req, err := http.NewRequest("POST", url+"/mcp", strings.NewReader(`{"jsonrpc":"2.0","id":"s","method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true},`+
+		`"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range map[string]string{"Authorization": "Bearer acme-token", "Content-Type": "application/json", "Mcp-Protocol-Version": "2026-07-28",
+		"Accept": "application/json, text/event-stream", "Mcp-Method": "subscriptions/listen"} {
+		req.Header.Set(name, value)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	const ack = "event: message\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/subscriptions/acknowledged\""
+	first := make([]byte, len(ack))
+	if _, err := io.ReadFull(resp.Body, first); err != nil || string(first) != ack ||
+		resp.Header.Get("Content-Type") != "text/event-stream" || resp.Header.Get("Cache-Control") != "no-cache, no-transform" {
+		t.Fatalf("it began with %q, %v (%v)", first, resp.Header, err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		stop()
+	}()
+	rest, err := io.ReadAll(resp.Body)
+	if err != nil || !strings.Contains(string(rest), `"id":"s","result":{"resultType":"complete"`) {
+		t.Errorf("it ended with %q (%v)", rest, err)
+	}
+	<-ended
+}
