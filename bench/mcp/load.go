@@ -24,7 +24,8 @@ type conn struct {
 	nc      net.Conn
 	br      *bufio.Reader
 	session string
-	n       int
+	// id is which connection it is, n how many calls it has made.
+	id, n int
 }
 
 // load calls one server from many connections.
@@ -41,9 +42,9 @@ func (l *load) run(window time.Duration) ([]time.Duration, error) {
 	var first error
 	var wg sync.WaitGroup
 	end := time.Now().Add(window)
-	for range l.conns {
+	for id := range l.conns {
 		wg.Go(func() {
-			took, err := l.one(end)
+			took, err := l.one(id, end)
 			mu.Lock()
 			defer mu.Unlock()
 			all = append(all, took...)
@@ -59,13 +60,13 @@ func (l *load) run(window time.Duration) ([]time.Duration, error) {
 	return all, first
 }
 
-func (l *load) one(end time.Time) ([]time.Duration, error) {
+func (l *load) one(id int, end time.Time) ([]time.Duration, error) {
 	nc, err := net.Dial("tcp", l.addr)
 	if err != nil {
 		return nil, err
 	}
 	defer nc.Close()
-	c := &conn{addr: l.addr, nc: nc, br: bufio.NewReaderSize(nc, 16<<10)}
+	c := &conn{addr: l.addr, nc: nc, id: id, br: bufio.NewReaderSize(nc, 16<<10)}
 	var took []time.Duration
 	for {
 		start := time.Now()
@@ -106,9 +107,9 @@ const echoText = "hello, world"
 
 // modern is a tools/call of protocol 2026-07-28.
 func modern(s *server) talk {
-	headers := append(s.auth(), "Content-Type", "application/json", "Accept", "application/json, text/event-stream",
-		"Mcp-Protocol-Version", "2026-07-28", "Mcp-Method", "tools/call", "Mcp-Name", s.tool)
 	return func(c *conn) error {
+		headers := append(s.auth(c.id), "Content-Type", "application/json", "Accept", "application/json, text/event-stream",
+			"Mcp-Protocol-Version", "2026-07-28", "Mcp-Method", "tools/call", "Mcp-Name", s.tool)
 		body := fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":"%s","arguments":{"text":"%s"},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"load","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}}}}`, c.n, s.tool, echoText)
 		resp, out, err := c.send("POST", s.path, headers, body)
 		return expectEcho(resp, out, err)
@@ -117,8 +118,8 @@ func modern(s *server) talk {
 
 // session is a tools/call within a session of protocol 2025-11-25; the first call shakes hands.
 func session(s *server) talk {
-	base := append(s.auth(), "Content-Type", "application/json", "Accept", "application/json, text/event-stream")
 	return func(c *conn) error {
+		base := append(s.auth(c.id), "Content-Type", "application/json", "Accept", "application/json, text/event-stream")
 		if c.session == "" {
 			if err := shakeHands(c, s, base); err != nil {
 				return err
@@ -150,8 +151,8 @@ func shakeHands(c *conn, s *server, base []string) error {
 
 // rest is execute and then the whole stream of the run.
 func rest(s *server) talk {
-	headers := append(s.auth(), "Content-Type", "application/json")
 	return func(c *conn) error {
+		headers := append(s.auth(c.id), "Content-Type", "application/json")
 		body := fmt.Appendf(nil, `{"tool":"echo","input":{"text":"%s"}}`, echoText)
 		resp, out, err := c.send("POST", "/mcp/execute", headers, body)
 		if err != nil {

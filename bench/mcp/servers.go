@@ -61,18 +61,24 @@ func subjects() ([]subject, error) {
 
 // server is a process under measurement.
 type server struct {
-	addr, path, key string
+	addr, path string
+	// keys are of one user each, since a user may have so many sessions; none where the server asks for none.
+	keys []string
 	// tool is the echo's name there.
 	tool string
 	cmd  *exec.Cmd
 	dir  string
 }
 
-func (s *server) auth() []string {
-	if s.key == "" {
+// users is how many the load's connections are spread over.
+const users = 8
+
+// auth is the header of the n-th connection.
+func (s *server) auth(n int) []string {
+	if len(s.keys) == 0 {
 		return nil
 	}
-	return []string{"Authorization", "Bearer " + s.key}
+	return []string{"Authorization", "Bearer " + s.keys[n%len(s.keys)]}
 }
 
 func (s *server) stop() {
@@ -158,13 +164,17 @@ func startGantry(plugin, tool string) (*server, error) {
 	if err := os.WriteFile(filepath.Join(data, "plugins", filepath.Base(plugin)), wasm, 0o600); err != nil {
 		return nil, err
 	}
-	key, err := exec.Command("bin/gantry", "token", "create", "--data", data).Output()
-	if err != nil {
-		return nil, fmt.Errorf("bin/gantry token create (run make build first): %w", err)
+	var keys []string
+	for n := range users {
+		key, err := exec.Command("bin/gantry", "token", "create", "--user", fmt.Sprintf("user%d", n), "--data", data).Output()
+		if err != nil {
+			return nil, fmt.Errorf("bin/gantry token create (run make build first): %w", err)
+		}
+		keys = append(keys, strings.TrimSpace(string(key)))
 	}
 	cmd := exec.Command("bin/gantry", "serve", "--data", data, "--listen", addr, "--log-level", "error")
 	cmd.Stderr = os.Stderr
-	s := &server{addr: addr, path: "/mcp", tool: tool, key: strings.TrimSpace(string(key)), cmd: cmd, dir: dir}
+	s := &server{addr: addr, path: "/mcp", tool: tool, keys: keys, cmd: cmd, dir: dir}
 	return s, s.begin()
 }
 
