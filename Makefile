@@ -57,6 +57,9 @@ hammer: build ## reload under load, kill -9, tenants: the long proofs
 bench: build ## the figures of docs/benchmarks.md
 	$(GO) run ./bench/mcp
 	$(GO) run ./bench/sandbox
+	$(GO) run ./bench/hostile
+	$(GO) run ./bench/limits
+	$(GO) run ./bench/streams
 	$(GO) run ./bench/limits
 
 fuzz: plugins ## every fuzz target for FUZZTIME each

@@ -113,7 +113,7 @@ func (h *host) idle(era string, n int) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	after, _, err := h.until(75*time.Second, func(v vitals) bool { return v.inUse <= before.inUse+16<<20 })
+	after, _, err := h.until(150*time.Second, func(v vitals) bool { return v.inUse <= before.inUse+16<<20 })
 	if err != nil {
 		return nil, err
 	}

@@ -21,6 +21,9 @@ const (
 	spareBytes = 24 << 20
 	// stackBytes is how much less of stacks makes it worth to go on.
 	stackBytes = 4 << 20
+	// leftAtMin is how many goroutines fewer say that many clients have left. What they held counts as
+	// alive until a collection has looked.
+	leftAtMin = 500
 )
 
 // giveBack gives memory back in quiet moments until ctx ends.
@@ -29,6 +32,7 @@ func giveBack(ctx context.Context) {
 	defer looks.Stop()
 	var last time.Time
 	before := readHeap()
+	most := before.goroutines // since memory was given back
 	for {
 		select {
 		case <-looks.C:
@@ -36,9 +40,11 @@ func giveBack(ctx context.Context) {
 			return
 		}
 		now := readHeap()
-		if now.idleSince(before) && time.Since(last) >= giveBackAtMin {
+		most = max(most, now.goroutines)
+		if (now.idleSince(before) || now.leftBy(before, most)) && time.Since(last) >= giveBackAtMin {
 			shrink()
 			last, now = time.Now(), readHeap()
+			most = now.goroutines
 		}
 		before = now
 	}
@@ -57,12 +63,14 @@ func shrink() {
 }
 
 // heapState is what Go's heap holds, in bytes: all that was ever allocated, what is there, what the last
-// collection left alive, what is free but not the system's, and the goroutines' stacks.
-type heapState struct{ allocated, there, alive, free, stacks uint64 }
+// collection left alive, what is free but not the system's, and the goroutines' stacks; and how many
+// goroutines there are.
+type heapState struct{ allocated, there, alive, free, stacks, goroutines uint64 }
 
 func readHeap() heapState {
 	samples := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/memory/classes/heap/objects:bytes"},
-		{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/free:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"}}
+		{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/free:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"},
+		{Name: "/sched/goroutines:goroutines"}}
 	metrics.Read(samples)
 	value := func(i int) uint64 {
 		if samples[i].Value.Kind() != metrics.KindUint64 {
@@ -70,7 +78,7 @@ func readHeap() heapState {
 		}
 		return samples[i].Value.Uint64()
 	}
-	return heapState{value(0), value(1), value(2), value(3), value(4)}
+	return heapState{value(0), value(1), value(2), value(3), value(4), value(5)}
 }
 
 // idleSince tells whether little has happened since before, and there is something to give back: enough,
@@ -81,4 +89,9 @@ func (m heapState) idleSince(before heapState) bool {
 		spare += m.there - m.alive
 	}
 	return m.allocated-before.allocated < quietBytes && spare >= spareBytes && spare >= m.there/8
+}
+
+// leftBy tells whether little has happened since before, and most of the goroutines there were have gone.
+func (m heapState) leftBy(before heapState, most uint64) bool {
+	return m.allocated-before.allocated < quietBytes && most >= m.goroutines+leftAtMin && m.goroutines < most/2
 }
