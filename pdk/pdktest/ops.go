@@ -75,12 +75,8 @@ func (c *call) Log(level abi.LogLevel, line []byte) {
 
 // Op implements wire.Host.
 func (c *call) Op(name string, req []byte) ([]byte, error) {
-	if err := c.ctx.Err(); err != nil {
-		code := abi.CodeCancelled
-		if errors.Is(err, context.DeadlineExceeded) {
-			code = abi.CodeDeadline
-		}
-		return nil, pdk.Errorf(code, "the call has ended: %w", err)
+	if c.ctx.Err() != nil {
+		return nil, c.ended()
 	}
 	v, err := c.dispatch(name, req)
 	if err != nil {
@@ -91,6 +87,16 @@ func (c *call) Op(name string, req []byte) ([]byte, error) {
 		return nil, pdk.Errorf(abi.CodeInternal, "%s: %w", name, err)
 	}
 	return data, nil
+}
+
+// ended is why a call whose context is done can do no more.
+func (c *call) ended() error {
+	err := c.ctx.Err()
+	code := abi.CodeCancelled
+	if errors.Is(err, context.DeadlineExceeded) {
+		code = abi.CodeDeadline
+	}
+	return pdk.Errorf(code, "the call has ended: %w", err)
 }
 
 func (c *call) dispatch(name string, req []byte) (any, error) {

@@ -391,6 +391,7 @@ func TestAnEndedCallEndsItsStreams(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	h.Web = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, "x")
+		time.Sleep(time.Millisecond) // most often, the guest already waits for the next piece
 		cancel()
 		<-r.Context().Done()
 	})

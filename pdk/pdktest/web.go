@@ -49,12 +49,20 @@ func (c *call) fetch(req abi.FetchRequest) (*abi.FetchResponse, error) {
 	rec := httptest.NewRecorder()
 	c.h.Web.ServeHTTP(rec, r)
 	if ctx.Err() != nil {
-		return nil, pdk.Errorf(abi.CodeUpstream, "%s did not answer in time", u.Host)
+		return nil, c.late(u.Host)
 	}
 	if req.MaxBytes > 0 && int64(rec.Body.Len()) > req.MaxBytes {
 		return nil, pdk.Errorf(abi.CodeLimit, "the response of %s is longer than max_bytes, %d", u.Host, req.MaxBytes)
 	}
 	return &abi.FetchResponse{Status: rec.Code, URL: req.URL, Headers: lines(rec.Header()), Body: rec.Body.Bytes()}, nil
+}
+
+// late is why a request's context is done: its call has ended, or its own time.
+func (c *call) late(host string) error {
+	if c.ctx.Err() != nil {
+		return c.ended()
+	}
+	return pdk.Errorf(abi.CodeUpstream, "%s did not answer in time", host)
 }
 
 // covers tells whether a host pattern of abi.Rights covers a URL.
@@ -92,7 +100,9 @@ func lines(h http.Header) []abi.Header {
 // webStream is a response that a handler is still writing. The handler's goroutine ends when close
 // has been called and the handler returns.
 type webStream struct {
+	ctx    context.Context
 	cancel context.CancelFunc
+	host   string
 	body   *io.PipeReader
 	done   chan struct{}
 }
@@ -101,7 +111,7 @@ type webStream struct {
 func (c *call) open(r *http.Request, cancel context.CancelFunc) (*abi.FetchResponse, error) {
 	pr, pw := io.Pipe()
 	w := &pipeWriter{header: http.Header{}, body: pw, ready: make(chan struct{})}
-	s := &webStream{cancel: cancel, body: pr, done: make(chan struct{})}
+	s := &webStream{ctx: r.Context(), cancel: cancel, host: r.URL.Host, body: pr, done: make(chan struct{})}
 	go func() {
 		defer close(s.done)
 		defer pw.Close()
@@ -113,7 +123,7 @@ func (c *call) open(r *http.Request, cancel context.CancelFunc) (*abi.FetchRespo
 	select {
 	case <-w.ready:
 	case <-r.Context().Done():
-		return nil, pdk.Errorf(abi.CodeUpstream, "%s did not answer in time", r.URL.Host)
+		return nil, c.late(r.URL.Host)
 	}
 	return &abi.FetchResponse{Status: w.status, URL: r.URL.String(), Headers: lines(w.sent), Stream: handle}, nil
 }
@@ -139,7 +149,10 @@ func (c *call) fetchNext(req abi.FetchNext) (*abi.FetchChunk, error) {
 	}
 	buf := make([]byte, size)
 	n, err := s.body.Read(buf)
+	// A handler that its context has ended closes the pipe as one that is done does.
 	switch {
+	case err != nil && s.ctx.Err() != nil:
+		return nil, c.late(s.host)
 	case err == io.EOF:
 		return &abi.FetchChunk{Data: buf[:n], End: true}, nil
 	case err != nil:
