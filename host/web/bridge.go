@@ -52,7 +52,7 @@ func Bridge(ctx context.Context, c *Ctx, h http.Handler) error {
 	case <-w.flushed:
 		w.copyHead(c)
 		resp.ImmediateHeaderFlush = true
-		body := &feedReader{src: w}
+		body := &sourceReader{src: w}
 		if w.sendsEvents() {
 			body.ping = s.cfg.Ping
 		}

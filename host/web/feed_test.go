@@ -6,7 +6,9 @@ import (
 	"bufio"
 	"context"
 	"io"
+	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -111,5 +113,118 @@ func TestFeed(t *testing.T) {
 		if time.Now().After(end) {
 			t.Fatalf("%d streams are still counted", s.Stats().Streams)
 		}
+	}
+}
+
+// feeding is a path whose answer is fed by q.
+func feeding(t *testing.T, cfg Config, q *queue) (s *Server, addr string) {
+	t.Helper()
+	return up(t, cfg, Route{Method: "GET", Path: "/f", Public: true, Handler: func(c *Ctx) error {
+		context.AfterFunc(c.StreamContext(), func() { q.say("data: the end\n\n", true) })
+		if err := Feed(c, q); err != nil {
+			return err
+		}
+		c.SetHeader("X-Late", "yes")
+		return nil
+	}})
+}
+
+func TestFeedOnTheWire(t *testing.T) {
+	q := newQueue()
+	_, addr := feeding(t, Config{}, q)
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	long := strings.Repeat("x", 3*feedPiece)
+	q.say("data: "+long+"\n\n", true)
+	if _, err := io.WriteString(conn, "GET /f HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	r := bufio.NewReader(conn)
+	resp, err := http.ReadResponse(r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !resp.Close || resp.Header.Get("Content-Type") != "text/event-stream" || resp.Header.Get("X-Late") != "yes" || resp.Header.Get("X-Request-Id") == "" {
+		t.Errorf("the head is %v", resp.Header)
+	}
+	if body, err := io.ReadAll(resp.Body); err != nil || string(body) != "data: "+long+"\n\n" {
+		t.Errorf("got %d bytes (%v)", len(body), err)
+	}
+	if rest, err := io.ReadAll(r); err != nil || len(rest) > 0 {
+		t.Errorf("the connection went on with %q (%v)", rest, err)
+	}
+}
+
+func TestAFedReaderThatNeverReadsIsCut(t *testing.T) {
+	q := newQueue()
+	_, addr := feeding(t, Config{WriteTimeout: 100 * time.Millisecond}, q)
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	q.say("data: "+strings.Repeat("x", 64<<20)+"\n\n", false)
+	if _, err := io.WriteString(conn, "GET /f HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	soon(t, "the end of the stream", q.left)
+}
+
+func TestShutdownLetsAFeedSayItsEnd(t *testing.T) {
+	q := newQueue()
+	s, addr := feeding(t, Config{}, q)
+	q.say("data: 1\n\n", false)
+	resp, err := http.Get("http://" + addr + "/f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	stopped := make(chan error, 1)
+	go func() { stopped <- s.Shutdown(context.Background()) }()
+	if body, err := io.ReadAll(resp.Body); err != nil || !strings.HasSuffix(string(body), "data: the end\n\n") {
+		t.Errorf("it ended with %q (%v)", body, err)
+	}
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+	soon(t, "that the source is told to leave", q.left)
+}
+
+// TestShutdownCutsAFeed: a client that does not read cannot hold the host up, nor a source that does not end.
+func TestShutdownCutsAFeed(t *testing.T) {
+	q := newQueue()
+	s, err := New(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Mount(Surface{Routes: []Route{{Method: "GET", Path: "/f", Public: true, Handler: func(c *Ctx) error { return Feed(c, q) }}}}); err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(context.Background(), ln) }()
+	q.say("data: 1\n\n", false)
+	resp, err := http.Get("http://" + ln.Addr().String() + "/f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	if err := s.Shutdown(ctx); err == nil || !strings.Contains(err.Error(), "cut") {
+		t.Errorf("Shutdown says %v", err)
+	}
+	if _, err := io.ReadAll(resp.Body); err == nil {
+		t.Error("a stream that was cut looks like one that has ended")
+	}
+	soon(t, "that the source is told to leave", q.left)
+	if err := <-served; err == nil {
+		t.Error("Serve does not tell that a stream was cut")
 	}
 }

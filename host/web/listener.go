@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -135,6 +136,7 @@ type guardedConn struct {
 	// refused says that the client is still sending what will not be read; set by the goroutine that
 	// serves the connection.
 	refused bool
+	closed  atomic.Pointer[func()] // see whenClosed
 }
 
 // The bounds of what is read of a refused request, so that its client comes to read the answer.
@@ -176,8 +178,17 @@ func (c *guardedConn) Close() error {
 		err = c.Conn.Close()
 		c.listener.release(c)
 	})
+	if f := c.closed.Swap(nil); f != nil {
+		(*f)()
+	}
 	return err
 }
+
+// whenClosed has Close call f, once, unless takeOver comes before it.
+func (c *guardedConn) whenClosed(f func()) { c.closed.Store(&f) }
+
+// takeOver is false where Close has called f of whenClosed.
+func (c *guardedConn) takeOver() bool { return c.closed.Swap(nil) != nil }
 
 // linger ends the answer and reads on for a while. A socket that is closed over unread bytes takes the
 // answer back: the client is told of a reset instead.

@@ -35,8 +35,10 @@ type Server struct {
 	endRequests  context.CancelFunc
 	streams      context.Context
 	endStreams   context.CancelCauseFunc
-	running      sync.WaitGroup // goroutines of streams
-	open         atomic.Int64   // how many those are
+	running      sync.WaitGroup // goroutines of streams, but for Feed's
+	feeding      sync.WaitGroup // streams of Feed
+	open         atomic.Int64   // how many streams there are
+	feedBuffers  sync.Pool      // of *feedBuffer
 	gone         goneWatch
 	mu           sync.Mutex
 	listeners    []*guardedListener
@@ -60,6 +62,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{cfg: cfg, routes: make(map[string]*pathRoutes), fallback: (&Surface{}).withDefaults(),
 		ids: newRequestIDs(), shutdownDone: make(chan struct{})}
+	s.feedBuffers.New = func() any { return new(feedBuffer) }
 	s.requests, s.endRequests = context.WithCancel(context.Background())
 	s.streams, s.endStreams = context.WithCancelCause(s.requests)
 	s.app = fiber.New(fiber.Config{
@@ -73,6 +76,7 @@ func New(cfg Config) (*Server, error) {
 	fs.Handler = s.handle
 	fs.ErrorHandler = s.unreadable
 	fs.CloseOnShutdown = true
+	fs.KeepHijackedConns = true // Feed closes them
 	// The headers of a request are never logged, not even when they cannot be read.
 	fs.SecureErrorLogMessage = true
 	return s, nil
@@ -196,12 +200,16 @@ func (s *Server) shutdown(ctx context.Context) error {
 	listeners := s.listeners
 	s.mu.Unlock()
 	err := s.app.Server().ShutdownWithContext(ctx)
+	if !waitFor(ctx, &s.feeding) && err == nil {
+		err = ctx.Err()
+	}
 	s.endRequests()
 	for _, l := range listeners {
 		_ = l.Close() // closed already, unless fasthttp had not begun to serve it
 		l.closeAll()
 	}
 	s.running.Wait()
+	s.feeding.Wait()
 	s.gone.wait()
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		return host.E("web.Shutdown", abi.CodeDeadline, fmt.Errorf("requests were cut that had not ended: %w", err))
@@ -210,6 +218,21 @@ func (s *Server) shutdown(ctx context.Context) error {
 		return host.E("web.Shutdown", abi.CodeInternal, err)
 	}
 	return nil
+}
+
+// waitFor waits for the group, but not longer than ctx, and tells whether it came to its end.
+func waitFor(ctx context.Context, g *sync.WaitGroup) bool {
+	done := make(chan struct{})
+	go func() {
+		g.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // handle is where fasthttp hands a request over.

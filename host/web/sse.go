@@ -122,6 +122,24 @@ func (s *Server) admitStream() bool {
 	return true
 }
 
+// admitFeed is admitStream for a stream whose connection fasthttp does not know any more.
+func (s *Server) admitFeed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.streams.Err() != nil {
+		return false
+	}
+	s.feeding.Add(1)
+	s.open.Add(1)
+	return true
+}
+
+// endFeed counts one out.
+func (s *Server) endFeed() {
+	s.open.Add(-1)
+	s.feeding.Done()
+}
+
 // endStream counts one out.
 func (s *Server) endStream() {
 	s.open.Add(-1)
