@@ -4,7 +4,7 @@
 // them, in both eras of MCP, looks at the host's memory before, with them and after they have left,
 // and lets some clients stop reading in the middle of an answer.
 //
-//	make build && go run ./bench/streams [-n 10000] [-slow 50] [-json]
+//	make build && go run ./bench/streams [-n 10000] [-slow 50] [-only 2026-07-28|2025-11-25|slow] [-settle 75s] [-json]
 //
 // The host is a process of its own on this machine. Memory is what the kernel counts as the process's
 // resident set. It needs as many descriptors as streams (ulimit -n). It is a program, not a test: it
@@ -34,9 +34,11 @@ type row struct {
 func main() {
 	n := flag.Int("n", 10_000, "how many streams of each era")
 	slow := flag.Int("slow", 50, "how many clients stop reading")
+	only := flag.String("only", "", "a version of the protocol, or slow, for the readers that are; all where empty")
+	flag.DurationVar(&settle, "settle", settle, "how long the open streams are left alone before the host's memory is looked at")
 	asJSON := flag.Bool("json", false, "print rows as JSON")
 	flag.Parse()
-	rows, err := run(*n, *slow)
+	rows, err := run(*n, *slow, *only)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -45,9 +47,16 @@ func main() {
 	}
 }
 
-func run(n, slow int) ([]row, error) {
+// settle is long enough for comments on every stream, and for the host to have had its minute to give
+// memory back.
+var settle = 75 * time.Second
+
+func run(n, slow int, only string) ([]row, error) {
 	var rows []row
 	for _, era := range []string{"2026-07-28", "2025-11-25"} {
+		if only != "" && only != era {
+			continue
+		}
 		h, err := start()
 		if err != nil {
 			return nil, err
@@ -58,6 +67,9 @@ func run(n, slow int) ([]row, error) {
 			return nil, fmt.Errorf("%s: %w", era, err)
 		}
 		rows = append(rows, some...)
+	}
+	if only != "" && only != "slow" {
+		return rows, nil
 	}
 	h, err := start()
 	if err != nil {
@@ -92,7 +104,7 @@ func (h *host) idle(era string, n int) ([]row, error) {
 		streams = append(streams, s)
 	}
 	fmt.Fprintf(os.Stderr, "%s: %d streams are open\n", era, len(streams))
-	time.Sleep(75 * time.Second) // each has got comments, and the host has had its minute to give memory back
+	time.Sleep(settle)
 	with, err := h.vitals()
 	if err != nil {
 		return nil, err
