@@ -39,7 +39,8 @@ type result struct {
 // over is how long after its limit the longest run ended.
 func (r *result) over() time.Duration { return max(0, r.longest-r.limit) }
 
-func run(window, pause time.Duration) (out []result, err error) {
+// run measures the shapes whose names have the text only in them; empty is all.
+func run(window, pause time.Duration, only string) (out []result, err error) {
 	e, err := sandbox.New(sandbox.Config{InitTimeout: hostile.Wall, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return nil, err
@@ -52,6 +53,9 @@ func run(window, pause time.Duration) (out []result, err error) {
 	}
 	var calm []time.Duration
 	for _, s := range hostile.Shapes() {
+		if !strings.Contains(s.Name, only) {
+			continue
+		}
 		before, err := beside(neighbour, func() error { time.Sleep(window / 2); return nil })
 		if err != nil {
 			return nil, err

@@ -4,6 +4,7 @@ package runner
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -123,6 +124,33 @@ func TestSpace(t *testing.T) {
 			t.Errorf("byte %d is %d before anybody wrote it", c.size-1, *last)
 		}
 	}
+}
+
+func TestDiscard(t *testing.T) {
+	space, err := Reserve(4 * PageBytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := Unreserve(space); err != nil {
+			t.Error(err)
+		}
+	}()
+	if _, err := Ready(space, 0, 3*PageBytes); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 * PageBytes {
+		space[i] = 1
+	}
+	if err := errors.Join(Discard(space[PageBytes:3*PageBytes]), Discard(space[:0])); err != nil {
+		t.Fatal(err)
+	}
+	for i, b := range space[:3*PageBytes] {
+		if want := i < PageBytes; (b == 1) != want {
+			t.Fatalf("byte %d is %d", i, b)
+		}
+	}
+	space[2*PageBytes] = 1 // it stays usable
 }
 
 func TestLine(t *testing.T) {

@@ -207,9 +207,9 @@ func TestInterruption(t *testing.T) {
 			wantCode(t, err, abi.CodeCancelled)
 		})
 	}
-	t.Run("an interrupted instance is dropped", func(t *testing.T) {
-		if s := g.stats(); s.Instances != 0 {
-			t.Errorf("got %+v, want no instance alive", s)
+	t.Run("an interrupted instance is put back", func(t *testing.T) {
+		if s := g.stats(); s.Instances != 1 || s.Idle != 1 {
+			t.Errorf("got %+v, want one instance, and idle", s)
 		}
 	})
 	t.Run("a caller that has given up before is refused", func(t *testing.T) {

@@ -57,7 +57,7 @@ func runAway(t *testing.T, e *Engine, s *hostile.Shape) (time.Duration, error) {
 // Every shape ends within its limit, with a code and a message of its own, while another plugin on
 // the same engine is called and answers.
 func TestRunaways(t *testing.T) {
-	e := newEngine(t, Config{InitTimeout: hostile.Wall})
+	e := newEngine(t, Config{InitTimeout: hostile.Wall, VerifyEvery: 1})
 	neighbour := load(t, e, echo().bytes(), host.Limits{})
 	answered := make(chan struct{}, 1)
 	stop := make(chan struct{})
@@ -107,6 +107,9 @@ func TestRunaways(t *testing.T) {
 	}
 	close(stop)
 	<-ended
+	if s := e.Stats(); s.Totals.Mismatches != 0 || s.Totals.Resets == 0 {
+		t.Errorf("%d of %d resets did not put everything back", s.Totals.Mismatches, s.Totals.Resets)
+	}
 	if why := wrong.Load(); why != nil {
 		t.Errorf("the other plugin: %v", why)
 	}

@@ -12,7 +12,7 @@ import (
 // pictured is a memory with an image mapped over it, some of it zero.
 func pictured(t testing.TB, size int64, s *scanner) ([]byte, *image) {
 	t.Helper()
-	m, err := newMemory(size, &runner.Budget{Limit: 1 << 40})
+	m, err := newMemory(size, maxPages*pageBytes, &runner.Budget{Limit: 1 << 40})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +136,7 @@ func TestDroppedPagesFallBackToTheImage(t *testing.T) {
 
 func TestTwoMemoriesShareAnImageAndNothingElse(t *testing.T) {
 	mem, im := pictured(t, 8*pageBytes, newScanner())
-	other, err := newMemory(im.size, &runner.Budget{Limit: 1 << 40})
+	other, err := newMemory(im.size, maxPages*pageBytes, &runner.Budget{Limit: 1 << 40})
 	if err != nil {
 		t.Fatal(err)
 	}

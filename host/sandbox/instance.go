@@ -100,11 +100,11 @@ func newInstance(ctx context.Context, g *guest) (*instance, error) {
 // start instantiates the module and initialises it, or wakes it up from an image.
 func (in *instance) start(ctx context.Context, compiled wazero.CompiledModule, im *image) (err error) {
 	e := in.guest.engine
-	if in.mem, err = newMemory(in.guest.limits.MemoryBytes, &e.budget); err != nil {
+	def := compiled.ExportedMemories()[exportMemory]
+	if in.mem, err = newMemory(in.guest.limits.MemoryBytes, maximumOf(def), &e.budget); err != nil {
 		return host.E(opCall, abi.CodeBusy, fmt.Errorf("no address space for an instance: %w", err))
 	}
-	least := uint64(compiled.ExportedMemories()[exportMemory].Min()) * pageBytes
-	if in.mem.Reallocate(least) == nil {
+	if in.mem.Reallocate(uint64(def.Min())*pageBytes) == nil {
 		return in.outOfMemory()
 	}
 	lim := in.guest.limits

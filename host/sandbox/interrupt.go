@@ -30,9 +30,9 @@ func causeOf(ctxErr error) cause {
 // interruption ends a run before its time. Of the clock and of the caller it learns by looking, on
 // the goroutine of the run: a guest calls the host every 0.1 to 1 ms whatever it does, and so a run
 // that comes to its own end costs neither a timer nor a goroutine. The one thing that comes from
-// outside is interrupt. Either way the instance cannot be used after it.
+// outside is interrupt. Either way the instance cannot be used after it, until it is renewed.
 type interruption struct {
-	// interrupted is closed by the first interrupt.
+	// interrupted is closed by the first interrupt; only renew replaces it, between two runs.
 	interrupted chan struct{}
 
 	// The run's: its caller, when it began and has to end, and what it means when it does not.
@@ -103,14 +103,21 @@ func (i *interruption) interrupt(why cause) {
 	first, cancel := i.cause == causeNone, i.cancelOps
 	if first {
 		i.cause = why
+		close(i.interrupted)
 	}
 	i.mu.Unlock()
-	if !first {
-		return
-	}
-	close(i.interrupted)
-	if cancel != nil {
+	if first && cancel != nil {
 		cancel()
+	}
+}
+
+// renew readies an instance whose last run may have been interrupted for the next one. An interrupt
+// that comes meanwhile is forgotten with it: whoever closes a pool keeps none of its instances.
+func (i *interruption) renew() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.cause != causeNone {
+		i.cause, i.interrupted = causeNone, make(chan struct{})
 	}
 }
 

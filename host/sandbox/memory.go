@@ -3,6 +3,7 @@
 package sandbox
 
 import (
+	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
 
 	"github.com/gantryhost/gantry/host/runner"
@@ -17,21 +18,26 @@ type memory struct {
 	// size is what the guest has, usable what of space can be touched already; usable >= size, and what
 	// lies between is zero: the guest's bounds end at size.
 	size, usable int64
-	limit        int64
-	budget       *runner.Budget
+	// limit is the call's, most the module's own: a guest that meets the one is told that its memory
+	// does not grow, and nobody else.
+	limit, most int64
+	// back is what the next Reallocate puts the memory back to, 0 where it is to grow it.
+	back   int64
+	budget *runner.Budget
 	// refused says which bound a grow met since it was last cleared.
 	refused runner.Refusal
 }
 
 var _ experimental.LinearMemory = (*memory)(nil)
 
-// newMemory reserves address space for limit bytes. The pages cost nothing until the guest has them.
-func newMemory(limit int64, b *runner.Budget) (*memory, error) {
-	space, err := runner.Reserve(limit)
+// newMemory reserves address space for limit bytes, or for as many as the module can have at most. The
+// pages cost nothing until the guest has them.
+func newMemory(limit, most int64, b *runner.Budget) (*memory, error) {
+	space, err := runner.Reserve(max(min(limit, most), pageBytes))
 	if err != nil {
 		return nil, err
 	}
-	return &memory{space: space, limit: limit, budget: b}, nil
+	return &memory{space: space, limit: limit, most: most, budget: b}, nil
 }
 
 // Allocate implements experimental.MemoryAllocator: a module has one memory, and this is it.
@@ -39,8 +45,13 @@ func (m *memory) Allocate(_, _ uint64) experimental.LinearMemory { return m }
 
 // Reallocate gives the guest size bytes, or nil where a limit is met.
 func (m *memory) Reallocate(size uint64) []byte {
+	if m.back > 0 {
+		return m.space[:m.back:m.back]
+	}
 	grow := int64(size) - m.size
 	switch {
+	case size > uint64(m.most):
+		return nil
 	case size > uint64(min(m.limit, int64(len(m.space)))):
 		m.refused = runner.RefusedByLimit
 		return nil
@@ -63,6 +74,24 @@ func (m *memory) Reallocate(size uint64) []byte {
 func (m *memory) ready(size int64) (err error) {
 	m.usable, err = runner.Ready(m.space, m.usable, size)
 	return err
+}
+
+// shrink puts a memory that has grown back to size, with what it had beyond as it was before: the
+// system's, and zero. It stays usable, so that growing again asks the system for nothing. Wasm knows
+// no memory that shrinks, but wazero takes the length of what an allocator gives it: it is asked to
+// grow and given less. False says that it would not have it, and the memory is as it was, in part.
+//
+// No code of the guest may run.
+func (m *memory) shrink(mem api.Memory, size int64) bool {
+	m.back = size
+	_, ok := mem.Grow(1)
+	m.back = 0
+	if !ok || int64(mem.Size()) != size || runner.Discard(m.space[size:m.size]) != nil {
+		return false
+	}
+	m.budget.Give(m.size - size)
+	m.size = size
+	return true
 }
 
 // Free does nothing: wazero calls it when the module is closed, which a guest can do in the middle

@@ -10,7 +10,7 @@ import (
 
 func newTestMemory(t *testing.T, limit, budgeted int64) *memory {
 	t.Helper()
-	m, err := newMemory(limit, &runner.Budget{Limit: budgeted, Reclaim: func() bool { return false }})
+	m, err := newMemory(limit, maxPages*pageBytes, &runner.Budget{Limit: budgeted, Reclaim: func() bool { return false }})
 	if err != nil {
 		t.Fatal(err)
 	}

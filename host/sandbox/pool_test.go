@@ -93,7 +93,7 @@ func TestInstancesAreKeptApart(t *testing.T) {
 	t.Run("growth drops it", func(t *testing.T) {
 		e := newEngine(t, Config{})
 		// memory.grow by 600 pages, then text
-		g := load(t, e, tool(i32c(600), []byte{0x40, 0}, drop, i32c(2)).bytes(), host.Limits{})
+		g := loadAs(t, e, tool(i32c(600), []byte{0x40, 0}, drop, i32c(2)).bytes(), host.Limits{}, host.IsolationTenant)
 		if _, err := callTool(t.Context(), g, 0, "", nil); err != nil {
 			t.Fatal(err)
 		}

@@ -5,6 +5,8 @@ package sandbox
 import (
 	"errors"
 
+	"github.com/tetratelabs/wazero/api"
+
 	"github.com/gantryhost/gantry/abi"
 )
 
@@ -12,14 +14,30 @@ import (
 // after the call: a memory cannot shrink, and one big call should not hold its peak for ever.
 const recycleGrowth = 32 << 20
 
-// reusable decides after a call whether the instance may serve another one of its tenant. An error
-// the plugin reported itself is an ordinary end; after any other the guest may be half-way through a
-// change of its own state, so the instance goes.
+// reusable decides after a call whether the instance may serve another one. Where a call is put back
+// whole it may, however it ended: its memory and globals are the image's again, tables and segments no
+// code of it can change, and what else there is of a run is made anew. Elsewhere an error the plugin
+// reported itself is an ordinary end; after any other the guest may be half-way through a change of
+// its own state, so the instance goes.
 func (in *instance) reusable(err error) bool {
-	if in.fault != nil || err != nil && !toldByGuest(err) {
+	ended := in.fault == nil && (err == nil || toldByGuest(err))
+	switch {
+	case in.mod.IsClosed():
 		return false
+	case in.image == nil:
+		return ended && in.mem.size-in.bornBytes <= recycleGrowth
+	case !ended:
+		in.renew()
 	}
-	return in.mem.size-in.bornBytes <= recycleGrowth && !in.mod.IsClosed()
+	return true
+}
+
+// renew forgets what a run that was ended leaves beside the guest's own state: its stack, which may
+// have grown to its end, and its interruption.
+func (in *instance) renew() {
+	in.functions = [entries]api.Function{}
+	in.interruption.renew()
+	in.scanner.yields = true
 }
 
 func toldByGuest(err error) bool {

@@ -174,8 +174,11 @@ func (in *instance) clean() bool {
 	if in.guest.isolation != host.IsolationCall {
 		return true
 	}
-	if in.image == nil || in.mem.size != in.image.size {
-		return false // a memory that has grown cannot shrink; the next instance starts from the image
+	if in.image == nil {
+		return false
+	}
+	if in.mem.size != in.image.size && !in.mem.shrink(in.mod.Memory(), in.image.size) {
+		return false
 	}
 	n, err := in.image.restore(in.mem.space[:in.mem.size], in.scanner)
 	if err != nil {

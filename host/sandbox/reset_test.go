@@ -51,8 +51,8 @@ func TestIsolation(t *testing.T) {
 		{"under shared all calls meet", host.IsolationShared, counting(), []string{"2", "4", "6", "8", ":"}, 1},
 		{"a module that changes a table gets a new instance for every call", host.IsolationCall,
 			changesTable(), []string{"2", "2", "2", "2", "2"}, 0},
-		{"a module that grows gets a new instance for every call", host.IsolationCall,
-			counting(i32c(1), []byte{0x40, 0}, drop), []string{"2", "2", "2", "2", "2"}, 0},
+		{"a module that grows is put back to what it was", host.IsolationCall,
+			counting(i32c(1), []byte{0x40, 0}, drop), []string{"2", "2", "2", "2", "2"}, 1},
 	} {
 		t.Run(tc.promise, func(t *testing.T) {
 			g := loadAs(t, newEngine(t, Config{VerifyEvery: 1}), tc.module.bytes(), host.Limits{}, tc.isolation)
@@ -63,6 +63,105 @@ func TestIsolation(t *testing.T) {
 			}
 			if s := g.stats(); s.Instances != tc.instances || s.Mismatches != 0 {
 				t.Errorf("got %+v, want %d instances", s, tc.instances)
+			}
+		})
+	}
+}
+
+// growsAndMarks answers the sum of the pages it has before it grows by some, and of the byte it then
+// finds in the last, which it sets.
+func growsAndMarks(pages int) *module {
+	last := i32c(pageBytes*(pages+1) - 1)
+	return tool(
+		i32c(200), i32c(pages), []byte{0x40, 0}, last, []byte{0x2d, 0, 0, 0x6a}, i32c('0'), []byte{0x6a, 0x3a, 0, 0},
+		last, i32c(5), []byte{0x3a, 0, 0},
+		i32c(200), i32c(1), call(fnOutput), i32c(2))
+}
+
+func TestGrowthIsPutBack(t *testing.T) {
+	const pages = 600
+	for promise, most := range map[string]int{
+		"a memory without a maximum": -1, "a memory that grows to its maximum": pages + 1,
+		"a memory whose maximum is all there can be": maxPages,
+	} {
+		t.Run(promise, func(t *testing.T) {
+			m := growsAndMarks(pages)
+			m.memory[1] = most
+			growthIsPutBack(t, m, pages)
+		})
+	}
+	t.Run("a module's own maximum stays one", func(t *testing.T) {
+		m := tool(i32c(200), i32c(2), []byte{0x40, 0}, i32c('0'), []byte{0x6a, 0x3a, 0, 0},
+			i32c(1), []byte{0x40, 0, 0x41, 0x7f, 0x47, 0x04, 0x40, 0x00, 0x0b}, // it has to be -1
+			i32c(200), i32c(1), call(fnOutput), i32c(2))
+		m.memory[1] = 3
+		g := load(t, newEngine(t, Config{VerifyEvery: 1}), m.bytes(), host.Limits{})
+		for range 3 {
+			if got := counted(t, g, "a"); got != "1" {
+				t.Errorf("it had %s pages before it grew, want 1", got)
+			}
+		}
+	})
+}
+
+func growthIsPutBack(t *testing.T, m *module, pages int64) {
+	t.Helper()
+	e := newEngine(t, Config{VerifyEvery: 1})
+	g := load(t, e, m.bytes(), host.Limits{})
+	usable := int64(0)
+	for range 5 {
+		if got := counted(t, g, "a"); got != "1" {
+			t.Fatalf("it found %s, want a page at the start and zeros in the last", got)
+		}
+		if s := e.Stats(); s.MemoryBytes != pageBytes || s.Plugins[0].Instances != 1 || s.Totals.Mismatches != 0 {
+			t.Fatalf("got %+v, want one instance of a page", s)
+		}
+		mem := g.pool.idle[0].mem
+		if usable == 0 {
+			usable = mem.usable
+		}
+		if mem.usable != usable || usable < pages*pageBytes {
+			t.Errorf("%d bytes are usable, before it were %d", mem.usable, usable)
+		}
+	}
+}
+
+// TestWhatEndsACallIsPutBack ends calls in every way that leaves the module open, and finds the next
+// call, on the same instance, where the first one was.
+func TestWhatEndsACallIsPutBack(t *testing.T) {
+	trap := []byte{0x00}
+	for _, tc := range []struct {
+		name  string
+		fault []byte
+		code  abi.Code
+	}{
+		{"a crash", trap, abi.CodeTrap},
+		{"a crash after growing", slices.Concat(i32c(600), []byte{0x40, 0}, drop, trap), abi.CodeTrap},
+		{"recursion without end", slices.Concat(i32c(0), call(len(contract)+1), drop), abi.CodeTrap},
+		{"ending itself", slices.Concat(i32c(7), call(len(contract)), trap), abi.CodeTrap},
+		{"a pointer outside of memory", slices.Concat(i32c(-8), i32c(64), call(fnOutput)), abi.CodeTrap},
+		{"an answer over its limit", slices.Concat(i32c(0), i32c(2000), call(fnOutput)), abi.CodeLimit},
+		{"a loop without end", []byte{0x03, 0x40, 0x0c, 0, 0x0b}, abi.CodeDeadline},
+		{"all of its memory written", slices.Concat(i32c(0), i32c(1), i32c(20*pageBytes), []byte{0xfc, 0x0b, 0}, trap), abi.CodeTrap},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			m := counting(i32c(300), i32c(1), call(fnInput), []byte{0x04, 0x40}, i32c(9), []byte{0x24, 0}, i32c(100), i32c(9), []byte{0x36, 2, 0}, tc.fault, []byte{0x0b})
+			m.imports = []asmImport{{"wasi_snapshot_preview1", "proc_exit", signature{i32, ""}}}
+			m.memory = [2]int{20, -1}
+			g := load(t, newEngine(t, Config{VerifyEvery: 1}), m.bytes(), host.Limits{OutputBytes: 1000})
+			for range 10 { // of the eighth reset more is looked at
+				c := &host.GuestCall{Tenant: "a", Input: []byte("x"), Border: &border{}}
+				if tc.code == abi.CodeDeadline {
+					c.Limits.Wall = 2 * time.Millisecond
+				}
+				_, _, err := g.Call(t.Context(), c)
+				wantCode(t, err, tc.code)
+				if got := counted(t, g, "b"); got != "2" {
+					t.Fatalf("counts %s, want 2", got)
+				}
+			}
+			if s := g.stats(); s.Instances != 1 || s.Mismatches != 0 {
+				t.Errorf("got %+v, want one instance", s)
 			}
 		})
 	}
