@@ -10,7 +10,6 @@ import (
 	"io"
 	"mime"
 	"reflect"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -40,7 +39,7 @@ func (c *Ctx) Bind(v any) error {
 		return host.Errorf(op, CodeTooLarge, "the JSON body has %d bytes; at most %s are taken", len(body), bytesText(most))
 	}
 	// What v keeps of the body has to outlive fasthttp's buffer.
-	return DecodeJSON(bytes.Clone(body), v)
+	return decodeJSON(&c.server.shapes, bytes.Clone(body), v)
 }
 
 func isJSON(media string) bool {
@@ -48,7 +47,9 @@ func isJSON(media string) bool {
 }
 
 // DecodeJSON is Bind for bytes already at hand; v may keep parts of data.
-func DecodeJSON(data []byte, v any) error {
+func DecodeJSON(data []byte, v any) error { return decodeJSON(nil, data, v) }
+
+func decodeJSON(known *shapes, data []byte, v any) error {
 	const op = "web.DecodeJSON"
 	bad := func(format string, args ...any) error {
 		return host.Errorf(op, abi.CodeInvalidArg, format, args...)
@@ -66,8 +67,13 @@ func DecodeJSON(data []byte, v any) error {
 	if err != nil {
 		return bad("%w", err)
 	}
-	if err := knownFields(top, v); err != nil {
-		return bad("%w", err)
+	if sh := known.of(v); sh != nil {
+		if err := sh.knows(top); err != nil {
+			return bad("%w", err)
+		}
+		if sh.fill(top, v) {
+			return nil
+		}
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
@@ -105,25 +111,4 @@ func kindName(t reflect.Type) string {
 		return "a number"
 	}
 	return "a whole number"
-}
-
-// knownFields holds the names of an object against the tags of the struct v points to, letter by
-// letter: encoding/json takes "TOOL" for "tool", and two readers could then disagree on a body.
-func knownFields(names []string, v any) error {
-	t := reflect.TypeOf(v)
-	if t.Kind() != reflect.Pointer || t.Elem().Kind() != reflect.Struct {
-		return nil
-	}
-	var known []string
-	for f := range t.Elem().Fields() {
-		if tag, _, _ := strings.Cut(f.Tag.Get("json"), ","); tag != "" && tag != "-" {
-			known = append(known, tag)
-		}
-	}
-	for _, n := range names {
-		if !slices.Contains(known, n) {
-			return fmt.Errorf("%s: is not a field of this request; it takes %s", clip(n), strings.Join(known, ", "))
-		}
-	}
-	return nil
 }

@@ -18,19 +18,26 @@ type jsonFrame struct {
 	at     string              // the name under which the frame hangs
 }
 
+// member is one name of an object and its value, as it stands there.
+type member struct {
+	name  string
+	value []byte
+}
+
 // manyNames is where a list of names becomes a set.
 const manyNames = 16
 
 // scanJSON checks that data is one JSON value, nested no deeper than depth, in which no object has
-// the same name twice, and returns the names of the outermost object. encoding/json lets the last of
-// two equal names win, others the first, and a filter in front of us may be one of those others.
-func scanJSON(data []byte, depth int) ([]string, error) {
+// the same name twice, and returns the members of the outermost object; they are parts of data.
+// encoding/json lets the last of two equal names win, others the first, and a filter in front of us may
+// be one of those others.
+func scanJSON(data []byte, depth int) ([]member, error) {
 	if err := syntax(data); err != nil {
 		return nil, err
 	}
 	var stack []jsonFrame
-	var top []string
-	last := ""
+	var top []member
+	last, from := "", 0
 	for i := 0; i < len(data); i++ {
 		switch b := data[i]; b {
 		case '{', '[':
@@ -40,17 +47,24 @@ func scanJSON(data []byte, depth int) ([]string, error) {
 			stack = append(stack, jsonFrame{object: b == '{', key: b == '{', at: last})
 		case '}', ']':
 			if len(stack) == 1 {
-				top = stack[0].names
+				closeMember(top, data[from:i])
 			}
 			stack = stack[:len(stack)-1]
 		case ',':
+			if len(stack) == 1 {
+				closeMember(top, data[from:i])
+			}
 			f := &stack[len(stack)-1]
 			f.key = f.object
+		case ':':
+			if len(stack) == 1 {
+				top, from = append(top, member{name: last}), i+1
+			}
 		case '"':
 			end := stringEnd(data, i)
 			if len(stack) > 0 && stack[len(stack)-1].key {
 				last = unquote(data[i : end+1])
-				if !stack[len(stack)-1].add(last, len(stack) == 1) {
+				if !stack[len(stack)-1].add(last) {
 					return nil, fmt.Errorf("%s: is there twice", where(stack, last))
 				}
 			}
@@ -58,6 +72,14 @@ func scanJSON(data []byte, depth int) ([]string, error) {
 		}
 	}
 	return top, nil
+}
+
+// closeMember gives the last member its value. There is none in an array, or in an empty object.
+func closeMember(top []member, value []byte) {
+	if n := len(top); n > 0 {
+		value = bytes.Trim(value, " \t\r\n")
+		top[n-1].value = value[:len(value):len(value)]
+	}
 }
 
 // syntax names the place where data stops being JSON, and says so where a second value follows.
@@ -78,8 +100,8 @@ func syntax(data []byte) error {
 	return errors.New("the body ends in the middle of the JSON")
 }
 
-// add notes a name and tells whether it is new. The outermost object keeps its list.
-func (f *jsonFrame) add(name string, keep bool) bool {
+// add notes a name and tells whether it is new.
+func (f *jsonFrame) add(name string) bool {
 	f.key = false
 	if f.seen == nil {
 		for _, n := range f.names {
@@ -100,9 +122,6 @@ func (f *jsonFrame) add(name string, keep bool) bool {
 		return false
 	}
 	f.seen[name] = struct{}{}
-	if keep {
-		f.names = append(f.names, name)
-	}
 	return true
 }
 

@@ -30,6 +30,7 @@ type Server struct {
 	routes   map[string]*pathRoutes // by fiber path
 	fallback *Surface
 	ids      requestIDs
+	shapes   shapes
 
 	requests     context.Context
 	endRequests  context.CancelFunc
