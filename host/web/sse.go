@@ -93,19 +93,26 @@ func Events(c *Ctx, events []Event) {
 	if eventHead(c) {
 		return
 	}
-	var buf bytes.Buffer
-	for _, e := range events {
-		e.write(&buf)
+	size := 0
+	for i := range events {
+		size += len(events[i].Data) + eventExtra
+	}
+	buf := bytes.NewBuffer(make([]byte, 0, size))
+	for i := range events {
+		events[i].write(buf)
 	}
 	c.raw.Response().SetBodyRaw(buf.Bytes())
 }
+
+// eventExtra is about what an event has besides its data.
+const eventExtra = 64
 
 // eventHead sets the header of a stream, and tells whether that is all that was asked for.
 func eventHead(c *Ctx) (only bool) {
 	resp := c.raw.Response()
 	resp.Header.SetContentType("text/event-stream")
-	resp.Header.Set("Cache-Control", "no-cache")
-	resp.Header.Set("X-Accel-Buffering", "no")
+	resp.Header.SetCanonical([]byte("Cache-Control"), []byte("no-cache"))
+	resp.Header.SetCanonical([]byte("X-Accel-Buffering"), []byte("no"))
 	resp.SetStatusCode(200)
 	return c.raw.Request().Header.IsHead()
 }

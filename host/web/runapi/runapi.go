@@ -46,6 +46,8 @@ type Config struct {
 
 type api struct {
 	Config
+	// over is a context that has ended; see gather.
+	over context.Context
 }
 
 // New returns the surface, or an error that names the setting that is missing.
@@ -56,7 +58,9 @@ func New(cfg Config) (web.Surface, error) {
 	if cfg.StreamLimit <= 0 {
 		cfg.StreamLimit = StreamLimit
 	}
-	a := &api{cfg}
+	over, end := context.WithCancel(context.Background())
+	end()
+	a := &api{cfg, over}
 	return web.Surface{
 		Name:     "runs",
 		Prefixes: []string{"/mcp/manifest", "/mcp/execute", "/mcp/stream", "/mcp/cancel", "/mcp/cancel_all", "/mcp/calls"},

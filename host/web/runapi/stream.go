@@ -76,8 +76,8 @@ func (a *api) stream(c *web.Ctx) error {
 	if err != nil {
 		return callError(id, err)
 	}
-	p := &pump{events: events, last: after, limit: a.StreamLimit.String()}
-	whole, err := p.gather(c.Context())
+	p := &pump{events: events, last: after, limit: a.StreamLimit}
+	whole, err := p.gather(c.Context(), a.over)
 	switch {
 	case err != nil:
 		events.Close()
@@ -109,8 +109,9 @@ func lastEventID(c *web.Ctx) (uint64, error) {
 type pump struct {
 	events invoke.Stream
 	ready  []invoke.Event // read, and not yet sent
+	size   int            // of what was read for gather
 	last   uint64
-	limit  string
+	limit  time.Duration
 }
 
 // The bounds of what gather reads: what a run says within so long, in so many events, with so much text.
@@ -121,17 +122,27 @@ const (
 )
 
 // gather reads what the run has said and is about to say. It is whole where that is all: most runs
-// have ended when their stream is asked for, and an answer at once costs half of a stream.
-func (p *pump) gather(ctx context.Context) (whole bool, err error) {
+// have ended when their stream is asked for, and an answer at once costs half of a stream. What is there
+// already is read with a context that is over, which needs no timer.
+func (p *pump) gather(ctx, over context.Context) (whole bool, err error) {
+	if whole, err := p.collect(over); whole || err != nil {
+		return whole, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, gatherTime)
 	defer cancel()
-	for size := 0; size < gatherText && len(p.ready) < gatherEvents; {
+	return p.collect(ctx)
+}
+
+// collect reads until the bounds of gather, the end of ctx or that of the events, and tells whether it
+// was the last.
+func (p *pump) collect(ctx context.Context) (whole bool, err error) {
+	for p.size < gatherText && len(p.ready) < gatherEvents {
 		ev, err := p.events.Next(ctx)
 		switch {
 		case errors.Is(err, io.EOF):
 			return true, nil
 		case err != nil && ctx.Err() != nil:
-			return false, nil // the stream goes on, or tells why not
+			return false, nil // there is more to come
 		case err != nil:
 			return false, err
 		}
@@ -139,7 +150,7 @@ func (p *pump) gather(ctx context.Context) (whole bool, err error) {
 		if isLast(&ev) {
 			return true, nil
 		}
-		size += len(ev.Text)
+		p.size += len(ev.Text)
 	}
 	return false, nil
 }
@@ -208,10 +219,16 @@ func (p *pump) next(ctx context.Context) (invoke.Event, error) {
 // frame is an event as it is sent; false for one that this surface does not tell.
 func frame(ev *invoke.Event) (web.Event, bool, error) {
 	name, data := wordEvent(ev)
-	if data == nil {
+	var line []byte
+	var err error
+	switch d := data.(type) {
+	case nil:
 		return web.Event{}, false, nil
+	case *finalData:
+		line, err = d.line()
+	default:
+		line, err = marshal(data)
 	}
-	line, err := marshal(data)
 	return web.Event{ID: strconv.FormatUint(ev.Seq, 10), Type: name, Data: line}, true, err
 }
 
@@ -264,8 +281,8 @@ func wordEvent(ev *invoke.Event) (string, any) {
 	return "", nil
 }
 
-func finalOf(ev *invoke.Event) finalData {
-	d := finalData{Type: "final", Text: ev.Text}
+func finalOf(ev *invoke.Event) *finalData {
+	d := &finalData{Type: "final", Text: ev.Text}
 	if r := ev.Result; r != nil {
 		d.Structured, d.IsError = r.Structured, r.IsError
 		if len(r.Content) > 1 || len(r.Content) == 1 && r.Content[0].Type != abi.ContentText {
