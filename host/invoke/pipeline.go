@@ -141,6 +141,7 @@ type Pipeline struct {
 	compiled compiled
 	gates    gates
 	runs     runs
+	crew     crew
 
 	// active counts what is under way; draining lets nothing new in, and idle is told when the last
 	// has left.
@@ -216,6 +217,7 @@ const drainGrace = 5 * time.Second
 func (p *Pipeline) Drain(ctx context.Context) error {
 	const op = "invoke.Drain"
 	p.draining.Store(true)
+	p.crew.dismiss()
 	p.interruptWaiting()
 	if p.waitIdle(ctx) {
 		return nil

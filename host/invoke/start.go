@@ -76,7 +76,7 @@ func (p *Pipeline) start(ctx context.Context, r Request, task bool) (answer Run,
 		return answer, nil, err
 	}
 	started = true
-	go p.execute(rctx, who, fresh, attempt{&r, cleared})
+	p.crew.do(func() { p.execute(rctx, who, fresh, attempt{&r, cleared}) })
 	return answer, nil, nil
 }
 
@@ -240,7 +240,7 @@ func (p *Pipeline) execute(ctx context.Context, who *host.Principal, r *run, a a
 // perform waits for a place and calls the tool.
 func (p *Pipeline) perform(ctx context.Context, who *host.Principal, r *run, a attempt) (*Answer, error) {
 	limit := p.runLimit(who.Tenant, a.request.Tool)
-	ctx, stop := context.WithTimeoutCause(ctx, limit, errTooLong(limit))
+	ctx, stop := withDue(ctx, r.cancel, limit)
 	defer stop()
 	c := p.newCall(who, a.request, &r.log)
 	c.info.CallID, c.cleared, c.kept = r.rec.CallID, a.cleared, true
