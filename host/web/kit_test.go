@@ -11,6 +11,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gantryhost/gantry/abi"
@@ -306,13 +307,13 @@ func TestConnectionsPerAddressAreCounted(t *testing.T) {
 
 func TestASlowReaderIsServedAndADeafOneCut(t *testing.T) {
 	body := []byte(strings.Repeat("0123456789abcdef", 4<<10)) // one piece of 64 KiB
-	open := func(write time.Duration) (*guardedConn, net.Conn) {
+	open := func(t *testing.T, write time.Duration) (*guardedConn, net.Conn) {
 		near, far := net.Pipe()
 		t.Cleanup(func() { near.Close(); far.Close() })
 		return newGuardedListener(nil, write, 0).admit(near), far
 	}
 	t.Run("a reader that needs longer than the write time gets all", func(t *testing.T) {
-		c, far := open(time.Second)
+		c, far := open(t, time.Second)
 		go func() {
 			defer c.Close()
 			if n, err := c.Write(body); n != len(body) || err != nil {
@@ -331,8 +332,24 @@ func TestASlowReaderIsServedAndADeafOneCut(t *testing.T) {
 			t.Errorf("got %d bytes, want %d", len(got), len(body))
 		}
 	})
+	t.Run("a reader that stops is cut after the write time, and not after twice that", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			c, far := open(t, 3*time.Second)
+			go func() {
+				_, _ = io.ReadFull(far, make([]byte, 2000)) // the write shows how much it took
+				time.Sleep(2 * time.Second)
+				_, _ = io.ReadFull(far, make([]byte, 2000))
+			}()
+			begin := time.Now()
+			n, err := c.Write(body)
+			took := time.Since(begin) - 2*time.Second
+			if n != 4000 || !errors.Is(err, os.ErrDeadlineExceeded) || took < 3*time.Second || took > 3200*time.Millisecond {
+				t.Errorf("wrote %d (%v), cut %v after the last byte", n, err, took)
+			}
+		})
+	})
 	t.Run("a reader that takes nothing is cut", func(t *testing.T) {
-		c, _ := open(50 * time.Millisecond)
+		c, _ := open(t, 50*time.Millisecond)
 		if n, err := c.Write(body); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("wrote %d: %v", n, err)
 		}
