@@ -4,8 +4,8 @@ package extismrun
 
 import (
 	"context"
-	"runtime"
 	"strconv"
+	"time"
 
 	extism "github.com/extism/go-sdk"
 	"github.com/tetratelabs/wazero/api"
@@ -50,13 +50,13 @@ func (f *fuel) tick(left int32) (next int32, ok bool) {
 }
 
 // tickFunction is called by the plugin's code all the while it runs. Compiled code cannot be
-// pre-empted, so this is also where the collector and others get their turn.
+// pre-empted, so this is also where others get their turn.
 func tickFunction() extism.HostFunction {
 	one := []extism.ValueType{extism.ValueTypeI32}
 	hf := extism.NewHostFunctionWithStack(meter.ImportTick, func(ctx context.Context, _ *extism.CurrentPlugin, stack []uint64) {
 		in := instanceOf(ctx)
 		in.check()
-		runtime.Gosched()
+		in.turn.Yield(time.Now())
 		next, ok := in.fuel.tick(extism.DecodeI32(stack[0]))
 		if !ok {
 			limit := strconv.FormatUint(in.run.limits.Fuel, 10)

@@ -37,6 +37,7 @@ type instance struct {
 	// ended says that the plugin closed itself.
 	ended bool
 	fuel  fuel
+	turn  runner.Turn
 
 	run *run
 	// start is the run that made the instance.
@@ -150,6 +151,7 @@ func (in *instance) do(parent context.Context, r *run, f func(context.Context) e
 	in.stdout.crash, in.stderr.crash = "", ""
 	in.fuel.begin(r.limits.Fuel)
 	began := time.Now()
+	in.turn.Begin(began)
 	err := in.shielded(ctx, f)
 	in.flush()
 	r.wall, r.fuel = time.Since(began), in.fuel.end()

@@ -15,6 +15,7 @@ type asm struct {
 	tables  []wasmbin.Table
 	elems   []uint32
 	start   bool // function 0 is the start function
+	tag     bool // there is a tag 0 without values
 }
 
 type fn struct {
@@ -47,6 +48,9 @@ func (a asm) module() *wasmbin.Module {
 	if a.elems != nil {
 		m.Elements = []wasmbin.Element{{Offset: cat(i32c(0), end), Funcs: a.elems}}
 	}
+	if a.tag {
+		m.Tags = []uint32{0}
+	}
 	if a.start {
 		start := uint32(len(a.imports))
 		m.Start = &start
@@ -72,6 +76,24 @@ func br(n int) []byte         { return with(0x0c, n) }
 func brIf(n int) []byte       { return with(0x0d, n) }
 
 func loop(body ...[]byte) []byte { return cat([]byte{0x03, 0x40}, cat(body...), end) }
+
+// dispatch is a loop that chooses by a local which of the parts to go on with: value i leads to part
+// i, and values that no part has to the last.
+func dispatch(pc int, parts ...[]byte) []byte {
+	n := len(parts)
+	body := slices.Repeat([]byte{0x02, 0x40}, n)
+	body = cat(body, get(pc), wasmbin.AppendU32([]byte{0x0e}, uint32(n-1)))
+	for i := range n {
+		body = wasmbin.AppendU32(body, uint32(i))
+	}
+	for _, part := range parts {
+		body = cat(body, end, part)
+	}
+	return loop(body)
+}
+
+// jump goes on with part to of a dispatch whose head is that many labels away.
+func jump(pc, to, depth int) []byte { return cat(i32c(to), set(pc), br(depth)) }
 
 var (
 	end        = []byte{0x0b}

@@ -31,6 +31,7 @@ const (
 	importUnits   = 16
 	indirectUnits = 4
 	growUnits     = 100
+	throwUnits    = 1000 // 5 µs the first, and more the more there have been
 	// bulkShift makes 64 bytes or entries of a bulk instruction one unit.
 	bulkShift = 6
 )
@@ -42,10 +43,10 @@ const (
 )
 
 // region is the code that one check pays for: a function without its loops, or a loop without the
-// loops in it.
+// loops in it. What is in a dispatch is paid for with what is around it.
 type region struct {
 	instrs, units int
-	// at is where the cost lies in the output.
+	// at is where the cost lies in the output, 0 for a dispatch.
 	at int
 }
 
@@ -60,8 +61,11 @@ type body struct {
 	scratch, length uint32
 	usesLength      bool
 	regions         []region
-	// loops says of each open block whether it is a loop.
-	loops []bool
+	labels          []label
+	// plain says that no loop is taken for a dispatch.
+	plain bool
+	// before are the two instructions before the one at hand.
+	before [2]wasmbin.Instr
 	// copied is how far the old body has been copied.
 	copied int
 	err    error
@@ -72,12 +76,13 @@ func (b *body) rewrite() (wasmbin.Code, error) {
 	b.scratch = uint32(b.params) + uint32(old.Count())
 	b.length = b.scratch + 1
 	b.out = make([]byte, 0, len(old.Body)+len(old.Body)/4+64)
-	b.check()
+	b.open()
 	w := wasmbin.NewWalker(old, b.params, b.opts.Settings)
 	var in wasmbin.Instr
-	for w.Next(&in) && b.err == nil {
+	for b.err == nil && w.Next(&in) {
 		b.regions[len(b.regions)-1].instrs++
-		b.instr(&in)
+		b.instr(&in, w)
+		b.before[0], b.before[1] = b.before[1], in
 	}
 	if err := cmp.Or(b.err, w.Err()); err != nil {
 		return wasmbin.Code{}, err
@@ -101,15 +106,19 @@ func (b *body) copyTo(end int) {
 	b.copied = end
 }
 
-func (b *body) instr(in *wasmbin.Instr) {
+func (b *body) instr(in *wasmbin.Instr, w *wasmbin.Walker) {
 	switch in.Op {
-	case wasmbin.OpBlock, wasmbin.OpIf, wasmbin.OpTryTable:
-		b.loops = append(b.loops, false)
+	case wasmbin.OpTryTable:
+		b.catches(in)
+		b.labels = append(b.labels, label{})
+	case wasmbin.OpBlock, wasmbin.OpIf:
+		b.block()
 	case wasmbin.OpLoop:
-		b.loops = append(b.loops, true)
-		b.copyTo(in.End)
-		b.check()
-		b.report.Loops++
+		b.loop(in, w)
+	case wasmbin.OpBr, wasmbin.OpBrIf, wasmbin.OpBrOnNull, wasmbin.OpBrOnNonNull:
+		b.branch(in)
+	case wasmbin.OpBrTable:
+		b.branchTable(in)
 	case wasmbin.OpEnd:
 		b.leave()
 	case wasmbin.OpCall, wasmbin.OpReturnCall, wasmbin.OpRefFunc:
@@ -119,6 +128,8 @@ func (b *body) instr(in *wasmbin.Instr) {
 		b.err = b.checkGlobal(in.Index)
 	case wasmbin.OpCallIndirect, wasmbin.OpReturnCallIndirect, wasmbin.OpCallRef, wasmbin.OpReturnCallRef:
 		b.regions[len(b.regions)-1].units += indirectUnits
+	case wasmbin.OpThrow, wasmbin.OpThrowRef:
+		b.regions[len(b.regions)-1].units += throwUnits
 	case wasmbin.OpMemoryGrow:
 		b.regions[len(b.regions)-1].units += growUnits
 	case wasmbin.OpMemoryCopy, wasmbin.OpMemoryFill, wasmbin.OpMemoryInit, wasmbin.OpTableInit, wasmbin.OpTableCopy,
@@ -131,13 +142,45 @@ func (b *body) instr(in *wasmbin.Instr) {
 	}
 }
 
+// block opens a block or an if.
+func (b *body) block() {
+	l := label{}
+	if n := len(b.labels); n > 0 {
+		if d := b.labels[n-1].of; d != nil && n-1-d.label < d.blocks && d.ends == nil {
+			l.of = d
+		}
+	}
+	b.labels = append(b.labels, l)
+}
+
+func (b *body) loop(in *wasmbin.Instr, w *wasmbin.Walker) {
+	b.report.Loops++
+	b.copyTo(in.End)
+	if !b.plain {
+		if d := dispatchAt(w, b.code.Body, in); d != nil {
+			d.label, d.region = len(b.labels), len(b.regions)
+			b.labels = append(b.labels, label{loop: true, of: d})
+			b.regions = append(b.regions, region{})
+			return
+		}
+	}
+	b.labels = append(b.labels, label{loop: true})
+	b.open()
+}
+
 // leave closes the innermost block. The function's own end has none.
 func (b *body) leave() {
-	if n := len(b.loops); n > 0 {
-		if b.loops[n-1] {
-			b.close()
-		}
-		b.loops = b.loops[:n-1]
+	n := len(b.labels)
+	if n == 0 {
+		return
+	}
+	l := b.labels[n-1]
+	b.labels = b.labels[:n-1]
+	switch {
+	case l.loop:
+		b.close()
+	case l.of != nil:
+		l.of.ends = append(l.of.ends, b.regions[len(b.regions)-1])
 	}
 }
 
@@ -171,28 +214,46 @@ func (b *body) bulk(in *wasmbin.Instr) {
 	b.out = wasmbin.AppendU32(append(b.out, opCall), b.charge)
 }
 
-// check opens a region and writes the code that pays for it:
+// open opens a region whose check is here.
+func (b *body) open() {
+	b.regions = append(b.regions, region{at: b.check()})
+}
+
+// check writes the code that pays for a region, and returns where its cost goes:
 //
 //	if (left = left - cost) <= 0 { refill() }
 //
 // The new count goes through a local, because the compiler would load a global again.
-func (b *body) check() {
+func (b *body) check() int {
 	b.out = wasmbin.AppendU32(append(b.out, opGlobalGet), b.left)
 	b.out = append(b.out, opI32Const)
-	b.regions = append(b.regions, region{at: len(b.out)})
+	at := len(b.out)
 	b.out = append(b.out, 0, 0, 0, opI32Sub, opLocalTee)
 	b.out = wasmbin.AppendU32(b.out, b.scratch)
 	b.out = wasmbin.AppendU32(append(b.out, opGlobalSet), b.left)
 	b.out = wasmbin.AppendU32(append(b.out, opLocalGet), b.scratch)
 	b.out = append(b.out, opI32Const, 0, opI32LeS, opIf, opEmpty, opCall)
 	b.out = append(wasmbin.AppendU32(b.out, b.refill), opEnd)
+	return at
 }
 
-// close ends the innermost region and writes its cost where its check is.
+// close ends the innermost region. Its cost goes where its check is, or, for a dispatch, to the
+// region around it.
 func (b *body) close() {
 	last := len(b.regions) - 1
 	r := b.regions[last]
 	b.regions = b.regions[:last]
+	if r.at > 0 {
+		b.pay(r)
+		return
+	}
+	outer := &b.regions[last-1]
+	outer.instrs += r.instrs
+	outer.units += r.units
+}
+
+// pay writes the cost of a region where its check is.
+func (b *body) pay(r region) {
 	cost := min(1+r.instrs/instrsPerUnit+r.units, maxCost)
 	for i := range costBytes {
 		c := byte(cost>>(7*i)) & 0x7f

@@ -6,8 +6,11 @@
 // Compiled code cannot be pre-empted by Go's scheduler: a guest that runs long without calling out
 // holds up the next garbage collection of the whole process. A rewritten guest counts down at every
 // function's entry and every turn of a loop, and calls the imported function gantry_meter.tick when
-// the count is used up. There the host looks at the deadline, lets the collector run (runtime.Gosched)
-// and hands out the next count; Counter does the arithmetic.
+// the count is used up. There the host looks at the deadline, lets others run now and then (the collector
+// gets its turn in any call of a Go function), and hands out the next count; Counter does the arithmetic.
+//
+// Code that jumps through one loop around a table, as Go's compiler writes it, is made quicker on the
+// way: only jumps up are checked, and those that are seen to go down go there without the table.
 //
 // What is counted is the same for the same module and input on every machine: it is fuel. One unit
 // stands for up to 16 instructions, a call of an import for 16 units more, and memory or table

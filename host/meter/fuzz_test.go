@@ -189,7 +189,9 @@ func (g *generator) statement() []byte {
 	}
 	g.depth++
 	defer func() { g.depth-- }()
-	switch g.IntN(9) {
+	switch g.IntN(10) {
+	case 9:
+		return g.dispatch()
 	case 0, 1:
 		return cat(g.expr(), set(g.IntN(4)))
 	case 2:
@@ -206,6 +208,31 @@ func (g *generator) statement() []byte {
 		return cat(g.address(), g.address(), i32c(g.IntN(200)), memoryCopy)
 	}
 	return cat(g.expr(), []byte{0x24, 0})
+}
+
+// dispatch has jumps of every kind between its parts, most of them down.
+func (g *generator) dispatch() []byte {
+	pc, n := g.IntN(4), 1+g.IntN(4)
+	parts := make([][]byte, n)
+	for i := range parts {
+		head := n - 1 - i // how many labels away it is
+		to := i + 1 + g.IntN(n+1)
+		if g.IntN(4) == 0 {
+			to = g.IntN(n+2) - 1
+		}
+		parts[i] = g.statements()
+		switch g.IntN(6) {
+		case 0, 1:
+			parts[i] = cat(parts[i], jump(pc, to, head))
+		case 2, 3:
+			parts[i] = cat(parts[i], g.expr(), []byte{0x04, 0x40}, jump(pc, to, head+1), end, g.statements())
+		case 4:
+			parts[i] = cat(parts[i], g.expr(), set(pc), g.expr(), brIf(head))
+		default:
+			parts[i] = cat(parts[i], i32c(to), set(pc), g.expr(), []byte{0x0e, 2, byte(head), byte(g.IntN(head + 1)), byte(head)})
+		}
+	}
+	return dispatch(pc, parts...)
 }
 
 func (g *generator) address() []byte { return cat(g.expr(), i32c(0x3fff), []byte{0x71}) }

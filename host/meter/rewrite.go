@@ -159,8 +159,14 @@ func (w *rewriter) codes() error {
 		if !ok {
 			return host.Errorf(op, abi.CodeContract, "%s has no type", w.m.FuncName(index))
 		}
+		before, squares := w.report, w.squares
 		b := body{rewriter: w, code: &w.m.Codes[i], params: len(t.Params)}
 		out, err := b.rewrite()
+		if err == errCaught {
+			w.report, w.squares = before, squares
+			b = body{rewriter: w, code: b.code, params: b.params, plain: true}
+			out, err = b.rewrite()
+		}
 		if err != nil {
 			return named(err, w.m.FuncName(index))
 		}

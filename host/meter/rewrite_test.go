@@ -30,22 +30,40 @@ func instantiate(t testing.TB, m *machine, wasm []byte) (api.Module, error) {
 
 var funcref = []wasmbin.Table{{Type: wasmbin.FuncRef, Size: wasmbin.Extent{Min: 4}}}
 
+// dispatched is a function that is a dispatch of some parts by its local 0.
+func dispatched(parts ...[]byte) []fn {
+	return []fn{{name: "run", locals: 2, body: dispatch(0, parts...)}}
+}
+
 // runaways are guests that never end.
 func runaways() map[string]asm {
 	void := func(body ...[]byte) []fn { return []fn{{name: "run", body: cat(body...)}} }
 	tick := []wasmbin.Import{{Module: "env", Name: "call"}}
 	twice := func(n int) []byte { return cat(get(0), call(n), get(0), call(n)) }
 	return map[string]asm{
-		"an empty loop":             {fns: void(loop(br(0)))},
-		"a loop that counts":        {fns: []fn{{name: "run", locals: 1, body: cat(loop(get(0), i32c(1), add, set(0), br(0)))}}},
-		"a loop in a start":         {fns: void(loop(br(0))), start: true},
-		"a loop through a br_table": {fns: void(loop(i32c(0), []byte{0x0e, 1, 0, 0}))},
-		"a loop in a loop":          {fns: void(loop(loop(i32c(0), brIf(0)), br(0)))},
-		"a loop of host calls":      {imports: tick, fns: void(loop(call(0), br(0)))},
-		"a loop of filling memory":  {fns: void(loop(i32c(0), i32c(1), i32c(1<<16), memoryFill, br(0)))},
-		"a loop of copying memory":  {fns: void(loop(i32c(0), i32c(1), i32c(1<<15), memoryCopy, br(0)))},
-		"a loop of growing memory":  {fns: void(loop(i32c(1), []byte{0x40, 0}, drop, br(0)))},
-		"a loop that calls":         {fns: append(void(loop(call(1), br(0))), fn{name: "f", body: nop})},
+		"an empty loop":                                {fns: void(loop(br(0)))},
+		"a loop that counts":                           {fns: []fn{{name: "run", locals: 1, body: cat(loop(get(0), i32c(1), add, set(0), br(0)))}}},
+		"a loop in a start":                            {fns: void(loop(br(0))), start: true},
+		"a loop through a br_table":                    {fns: void(loop(i32c(0), []byte{0x0e, 1, 0, 0}))},
+		"a dispatch that jumps up":                     {fns: dispatched(nop, jump(0, 0, 0))},
+		"a dispatch that jumps to itself":              {fns: dispatched(jump(0, 0, 1), nop)},
+		"a dispatch that jumps up from a block":        {fns: dispatched(nop, cat([]byte{0x02, 0x40}, jump(0, 1, 1), end))},
+		"a dispatch that jumps up from a loop":         {fns: dispatched(nop, loop(jump(0, 0, 1)))},
+		"a dispatch that jumps to its default":         {fns: dispatched(nop, jump(0, -1, 0))},
+		"a dispatch that jumps by a value":             {fns: dispatched(nop, cat(get(1), set(0), br(0)))},
+		"a dispatch that jumps by another local":       {fns: dispatched(nop, cat(i32c(1), set(1), br(0)))},
+		"a dispatch that jumps if":                     {fns: dispatched(cat(i32c(0), set(0), i32c(1), brIf(1)), nop)},
+		"a dispatch that jumps by a table":             {fns: dispatched(nop, cat(i32c(1), set(0), i32c(0), []byte{0x0e, 1, 0, 1}))},
+		"a dispatch in a dispatch, its head the outer": {fns: dispatched(nop, dispatch(1, nop, jump(0, 0, 1)))},
+		"a dispatch that leads to its own head":        {fns: []fn{{name: "run", locals: 2, body: loop([]byte{0x02, 0x40}, get(0), []byte{0x0e, 1, 1, 1}, end)}}},
+		"a dispatch that an exception leads to": {tag: true, fns: dispatched(nop, cat(i32c(1), set(0),
+			[]byte{0x1f, 0x40, 1, 0, 0, 0, 0x08, 0}, end))},
+		"a loop in a loop":         {fns: void(loop(loop(i32c(0), brIf(0)), br(0)))},
+		"a loop of host calls":     {imports: tick, fns: void(loop(call(0), br(0)))},
+		"a loop of filling memory": {fns: void(loop(i32c(0), i32c(1), i32c(1<<16), memoryFill, br(0)))},
+		"a loop of copying memory": {fns: void(loop(i32c(0), i32c(1), i32c(1<<15), memoryCopy, br(0)))},
+		"a loop of growing memory": {fns: void(loop(i32c(1), []byte{0x40, 0}, drop, br(0)))},
+		"a loop that calls":        {fns: append(void(loop(call(1), br(0))), fn{name: "f", body: nop})},
 		"recursion that doubles": {fns: []fn{
 			{name: "run", body: cat(i32c(60), call(1))},
 			{name: "f", params: 1, body: cat(get(0), []byte{0x04, 0x40}, get(0), i32c(1), sub, []byte{0x22, 0}, drop, twice(1), end)},
@@ -143,7 +161,7 @@ func cost(t *testing.T, f fn) uint64 {
 	t.Helper()
 	m := newMachine(t, t.Context())
 	f.name = "run"
-	mod, err := instantiate(t, m, asm{fns: []fn{f}}.bytes())
+	mod, err := instantiate(t, m, asm{tag: true, fns: []fn{f}}.bytes())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,11 +188,41 @@ func TestPrices(t *testing.T) {
 			t.Errorf("ten turns of 16,000 instructions cost %d units", got)
 		}
 	})
+	t.Run("a throw is dear", func(t *testing.T) {
+		try := cat([]byte{0x02, 0x40, 0x1f, 0x40, 1, 0, 0, 0, 0x08, 0}, end, end)
+		if got := cost(t, fn{body: try}); got < 1_000 || got > 1_002 {
+			t.Errorf("one costs %d units", got)
+		}
+	})
 	t.Run("filling memory costs what is filled", func(t *testing.T) {
 		if got := cost(t, fn{body: cat(i32c(0), i32c(1), i32c(65536), memoryFill)}); got < 1024 || got > 1030 {
 			t.Errorf("64 KiB cost %d units", got)
 		}
 	})
+}
+
+func TestADispatchPaysForJumpsUp(t *testing.T) {
+	long := []byte(strings.Repeat("\x01", 1_600)) // 100 units
+	count := cat(get(1), i32c(1), add, set(1))
+	again := func(to, depth int) []byte {
+		return cat(get(1), i32c(10), ltU, []byte{0x04, 0x40}, jump(0, to, depth+1), end)
+	}
+	for _, tc := range []struct {
+		name        string
+		parts       [][]byte
+		least, most uint64
+	}{
+		{"once for all of it, where they only go down", [][]byte{jump(0, 1, 2), jump(0, 2, 1), long}, 100, 102},
+		{"once for all of it, where they pass something over", [][]byte{jump(0, 2, 2), long, nop}, 100, 102},
+		{"for what lies between, where they go up", [][]byte{long, count, cat(long, again(1, 0))}, 1_100, 1_130},
+		{"and not for what lies before and behind", [][]byte{long, cat(count, again(1, 1)), long}, 200, 230},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if got := cost(t, fn{locals: 2, body: dispatch(0, tc.parts...)}); got < tc.least || got > tc.most {
+				t.Errorf("got %d units, want %d to %d", got, tc.least, tc.most)
+			}
+		})
+	}
 }
 
 func TestNothingOfTheGuestChanges(t *testing.T) {

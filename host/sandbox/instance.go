@@ -54,6 +54,7 @@ type instance struct {
 	// left is the guest's count of fuel, nil until it is instantiated.
 	left    api.MutableGlobal
 	counter meter.Counter
+	turn    runner.Turn
 	stdout  stream
 	stderr  stream
 
@@ -187,6 +188,7 @@ func (in *instance) begin(ctx context.Context, t *task) {
 		in.left.Set(uint64(uint32(in.counter.Begin(t.limits.Fuel))))
 	}
 	in.arm(ctx, t.limits.Wall)
+	in.turn.Begin(in.began)
 }
 
 // finish disarms the interruption, says what err means and lets go of what belonged to the run.

@@ -88,9 +88,9 @@ func (i *interruption) stopped() bool {
 	return false
 }
 
-// late looks at the clock.
-func (i *interruption) late() bool {
-	if time.Until(i.deadline) > 0 {
+// late looks whether the time of the run is over.
+func (i *interruption) late(now time.Time) bool {
+	if now.Before(i.deadline) {
 		return false
 	}
 	i.interrupt(i.timeCause)
@@ -160,8 +160,10 @@ func (i *interruption) endOps() {
 }
 
 // look ends the call where it has been interrupted, or where its time is over.
-func (in *instance) look() {
-	if in.stopped() || in.late() {
+func (in *instance) look() { in.lookAt(time.Now()) }
+
+func (in *instance) lookAt(now time.Time) {
+	if in.stopped() || in.late(now) {
 		in.end(errInterrupted)
 	}
 }
@@ -172,7 +174,7 @@ const clockEvery = 16
 
 // glance is look, but for the clock, which it looks at now and then.
 func (in *instance) glance() {
-	if in.looks++; in.stopped() || in.looks%clockEvery == 0 && in.late() {
+	if in.looks++; in.stopped() || in.looks%clockEvery == 0 && in.late(time.Now()) {
 		in.end(errInterrupted)
 	}
 }

@@ -4,8 +4,8 @@ package sandbox
 
 import (
 	"context"
-	"runtime"
 	"strconv"
+	"time"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -65,11 +65,9 @@ func offerMeter(ctx context.Context, r wazero.Runtime) error {
 	return err
 }
 
-// hostTick is where a guest that calls nothing else is interrupted, and where the scheduler
-// and the garbage collector get their turn.
+// hostTick is where a guest that calls nothing else is interrupted, and where others get their turn.
 func hostTick(in *instance, _ api.Memory, stack []uint64) {
-	runtime.Gosched()
-	in.look()
+	in.lookAt(in.turn.Yield(time.Now()))
 	next, ok := in.counter.Tick(int32(uint32(stack[0])))
 	if !ok {
 		limit := strconv.FormatUint(in.task.limits.Fuel, 10)

@@ -11,6 +11,11 @@ type Instr struct {
 	// label or segment. IndexAt and IndexEnd are where it lies in the body.
 	Index             uint32
 	IndexAt, IndexEnd int
+	// Value is the immediate of i32.const and i64.const.
+	Value int64
+	// Labels are the targets of a br_table, its default last, or of a try_table's catch clauses. They
+	// are good until the next instruction is read.
+	Labels []uint32
 }
 
 // Walker reads the instructions of a body one after the other.
@@ -22,6 +27,7 @@ type Walker struct {
 
 	locals uint64
 	blocks uint64
+	labels []uint32
 }
 
 // NewWalker starts at the beginning of a body. Params is how many parameters the function has.
@@ -58,12 +64,25 @@ func (w *Walker) Next(in *Instr) bool {
 	if e.need != 0 {
 		r.need(e.need)
 	}
-	if e.imm != immNone && r.err == nil {
+	switch {
+	case r.err != nil || e.imm == immNone:
+	case e.imm == immBranches || e.imm == immTry:
+		w.branches(e.imm)
+		in.Labels = w.labels
+	default:
 		r.immediate(e.imm, in)
 	}
 	w.nest(in.Op)
 	in.End = r.at
 	return r.err == nil
+}
+
+// Fork returns a walker that goes on from here by itself, to look ahead.
+func (w *Walker) Fork() *Walker {
+	f := *w
+	f.labels = nil
+	f.r.set = &f.set
+	return &f
 }
 
 // Err is the mistake or limit at which the walk ended, or nil.
@@ -129,19 +148,11 @@ func (r *reader) immediate(imm immediate, in *Instr) {
 	switch imm {
 	case immBlock:
 		r.blockType()
-	case immTry:
-		r.blockType()
-		r.catches()
 	case immIndex:
 		r.index(in)
 	case immIndices:
 		r.index(in)
 		r.u32("an index")
-	case immBranches:
-		for range r.count("targets in a br_table", r.set.Limits.BranchTargets, 1) {
-			r.u32("a label")
-		}
-		r.u32("a label")
 	case immSelect:
 		r.selectType()
 	case immMemory:
@@ -155,9 +166,9 @@ func (r *reader) immediate(imm immediate, in *Instr) {
 		r.index(in)
 		r.zero()
 	case immI32:
-		r.signed("a constant", 32)
+		in.Value = r.signed("a constant", 32)
 	case immI64:
-		r.signed("a constant", 64)
+		in.Value = r.signed("a constant", 64)
 	default:
 		r.fixed(imm)
 	}
@@ -220,15 +231,26 @@ func (r *reader) blockType() {
 	}
 }
 
-func (r *reader) catches() {
-	for range r.count("catch clauses", r.set.Limits.BranchTargets, 2) {
-		switch kind := r.byte("a catch clause"); kind {
-		case 0, 1:
-			r.u32("a tag")
-		case 2, 3:
-		default:
-			r.fail("a catch clause is of the unknown kind %d", kind)
+// branches reads the labels of a br_table or of catch clauses.
+func (w *Walker) branches(imm immediate) {
+	r := &w.r
+	w.labels = w.labels[:0]
+	if imm == immTry {
+		r.blockType()
+		for range r.count("catch clauses", r.set.Limits.BranchTargets, 2) {
+			switch kind := r.byte("a catch clause"); kind {
+			case 0, 1:
+				r.u32("a tag")
+			case 2, 3:
+			default:
+				r.fail("a catch clause is of the unknown kind %d", kind)
+			}
+			w.labels = append(w.labels, r.u32("a label"))
 		}
-		r.u32("a label")
+		return
 	}
+	for range r.count("targets in a br_table", r.set.Limits.BranchTargets, 1) {
+		w.labels = append(w.labels, r.u32("a label"))
+	}
+	w.labels = append(w.labels, r.u32("a label"))
 }
