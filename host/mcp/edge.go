@@ -84,14 +84,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	n, no := s.sessions.enter(r, p)
-	if no != nil && no.status == http.StatusNotFound && s.restore(r, p) {
+	if no != nil && no.status == http.StatusNotFound && s.restore(r.Header.Get(headerSession), p) {
 		n, no = s.sessions.enter(r, p)
 	}
 	if no != nil {
 		no.write(w)
 		return
 	}
-	defer s.sessions.leave(n)
+	defer s.sessions.leave(n, r)
 	s.sessions.heed(n, body)
 	s.serveSession(out, r, p, body)
 }
@@ -264,8 +264,11 @@ type viewKey struct{}
 
 // prepare gives the SDK the request it may see: the view in its context, and no secret.
 func (s *Server) prepare(r *http.Request, p *host.Principal, body []byte) *http.Request {
-	ctx := context.WithValue(r.Context(), viewKey{}, s.views.get(p))
-	r = r.WithContext(ctx)
+	return dressed(r.WithContext(context.WithValue(r.Context(), viewKey{}, s.views.get(p))), body)
+}
+
+// dressed is r, whose context has a view, as the SDK may see it.
+func dressed(r *http.Request, body []byte) *http.Request {
 	r.Header = r.Header.Clone()
 	// The SDK's only door for who asks is its own middleware, which wants to see some token. The
 	// real one has been checked at the edge and is nobody's business behind it.

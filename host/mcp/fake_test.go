@@ -251,9 +251,34 @@ func (h peek) Peek(name string) []byte {
 	return []byte(v)
 }
 
+// copyOut answers with a stream, as the goroutine of a connection does.
+func copyOut(w http.ResponseWriter, r *http.Request, st *Standing) {
+	defer st.Leave()
+	stop := context.AfterFunc(r.Context(), st.Leave)
+	defer stop()
+	for p := make([]byte, 100); ; {
+		n, err := st.Take(p)
+		_, _ = w.Write(p[:n]) // a client that is gone has left
+		if err != nil {
+			return
+		}
+		if n == 0 {
+			w.(http.Flusher).Flush()
+			<-st.Wake()
+		}
+	}
+}
+
 // surfaceOf asks Hot first, as the surface of the protocol does.
 func surfaceOf(s *Server) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			if st := s.Standing(r.Context(), peek(r.Header)); st != nil {
+				w.Header().Set("Content-Type", "text/event-stream")
+				copyOut(w, r, st)
+				return
+			}
+		}
 		if r.Method != http.MethodPost {
 			s.ServeHTTP(w, r)
 			return

@@ -72,18 +72,18 @@ func (s *Server) Listen(ctx context.Context, head Head, body []byte) *Listener {
 		l.uris = append(l.uris, string(uri))
 	}
 	s.views.join(p, l)
-	l.release = l.endsWith(ctx, p)
+	l.release = s.endsWith(ctx, p, l.end)
 	return l
 }
 
-// endsWith ends the stream with everything that ends one; release takes that back.
-func (l *Listener) endsWith(ctx context.Context, p *host.Principal) (release func()) {
-	unhold := l.s.holds.add(p.CredentialID, l.end)
-	stop := context.AfterFunc(ctx, l.end)
-	stopServer := context.AfterFunc(l.s.ctx, l.end)
+// endsWith has everything that ends a stream end it; release takes that back.
+func (s *Server) endsWith(ctx context.Context, p *host.Principal, end func()) (release func()) {
+	unhold := s.holds.add(p.CredentialID, end)
+	stop := context.AfterFunc(ctx, end)
+	stopServer := context.AfterFunc(s.ctx, end)
 	var expiry *time.Timer
 	if !p.ExpiresAt.IsZero() {
-		expiry = time.AfterFunc(time.Until(p.ExpiresAt), l.end)
+		expiry = time.AfterFunc(time.Until(p.ExpiresAt), end)
 	}
 	return func() {
 		unhold()

@@ -61,8 +61,15 @@ func (h *heard) until(t *testing.T, n int) {
 	}
 }
 
+// source is what Listen and Standing give.
+type source interface {
+	Take(p []byte) (int, error)
+	Wake() <-chan struct{}
+	Leave()
+}
+
 // hear reads a stream in pieces that are too small for it, as the goroutine of a connection does.
-func hear(l *Listener) *heard {
+func hear(l source) *heard {
 	h := newHeard()
 	go func() {
 		defer close(h.done)

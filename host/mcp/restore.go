@@ -3,6 +3,8 @@
 package mcp
 
 import (
+	"context"
+	"encoding/json"
 	"io"
 	"net/http"
 	"strconv"
@@ -16,10 +18,9 @@ import (
 // The session is as after its handshake: what the client has subscribed to, the level of log lines it
 // asked for and the answers it has not fetched are gone. It is false where the id is none of another
 // process and of the same owner, or the host has no room.
-func (s *Server) restore(r *http.Request, p *host.Principal) bool {
-	id := r.Header.Get(headerSession)
+func (s *Server) restore(id string, p *host.Principal) bool {
 	hello, ok := s.ids.open(p, id)
-	if !ok {
+	if !ok || s.ctx.Err() != nil {
 		return false
 	}
 	s.restoring.Lock()
@@ -28,10 +29,7 @@ func (s *Server) restore(r *http.Request, p *host.Principal) bool {
 		return s.sessions.has(id)
 	}
 	v := s.views.get(p)
-	taken := v.ids.give(id)
-	begun := s.handshake(r, p, "", helloMessage(hello))
-	taken()
-	if !begun || !s.handshake(r, p, id, helloDone) {
+	if !s.shakeHands(v, p, id, hello) {
 		v.endSession(id)
 		return false
 	}
@@ -41,17 +39,28 @@ func (s *Server) restore(r *http.Request, p *host.Principal) bool {
 	return true
 }
 
-// handshake sends a message in the client's name, within the session where one is given. The answer
-// is nobody's.
-func (s *Server) handshake(r *http.Request, p *host.Principal, session string, body []byte) bool {
-	again := r.Clone(host.WithPrincipal(s.ctx, p))
-	again.Method = http.MethodPost
-	again.Header = http.Header{"Content-Type": {"application/json"}, "Accept": {"application/json, text/event-stream"}}
+// shakeHands begins the session in the SDK.
+func (s *Server) shakeHands(v *view, p *host.Principal, id string, hello json.RawMessage) bool {
+	taken := v.ids.give(id)
+	begun := s.sayFor(v, p, "", helloMessage(hello))
+	taken()
+	return begun && s.sayFor(v, p, id, helloDone)
+}
+
+// sayFor sends a message in the client's name, within the session where one is given. The answer is
+// nobody's.
+func (s *Server) sayFor(v *view, p *host.Principal, session string, body []byte) bool {
+	ctx := context.WithValue(host.WithPrincipal(s.ctx, p), viewKey{}, v)
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "/mcp", nil)
+	if err != nil {
+		return false // cannot happen: the URL is good
+	}
+	r.Header = http.Header{"Content-Type": {"application/json"}, "Accept": {"application/json, text/event-stream"}}
 	if session != "" {
-		again.Header.Set(headerSession, session)
+		r.Header.Set(headerSession, session)
 	}
 	out := &nobody{header: http.Header{}}
-	s.legacy.ServeHTTP(out, s.prepare(again, p, body))
+	s.legacy.ServeHTTP(out, dressed(r, body))
 	return out.status < 300
 }
 
@@ -88,7 +97,7 @@ func (n *nobody) Write(p []byte) (int, error) {
 func (n *nobody) Flush() {}
 
 // forgetStale takes the id of the last event from a client that comes back to a stream of an earlier
-// process: the events are gone, but there is a new stream for it.
+// process: the events are gone, but there is a new stream for it. s.mu is held.
 func (s *sessions) forgetStale(r *http.Request, n *session) {
 	last := r.Header.Get("Last-Event-ID")
 	if last == "" {
@@ -99,7 +108,7 @@ func (s *sessions) forgetStale(r *http.Request, n *session) {
 	if err != nil {
 		return // the SDK says what it should look like
 	}
-	for _, err := range s.After(r.Context(), n.id, stream, i) {
+	for _, err := range s.MemoryEventStore.After(r.Context(), n.shelf(n.id, stream), stream, i) {
 		if err != nil {
 			r.Header.Del("Last-Event-ID")
 		}

@@ -4,6 +4,7 @@ package mcp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -42,17 +43,21 @@ type session struct {
 	view  *view
 
 	// These are guarded by sessions.mu.
-	posts int         // under way, hot calls among them
-	last  time.Time   // when the last POST began or ended
-	idle  *time.Timer // looks after a while whether the session still is in use
-	known *host.Principal
-	logs  bool                // its client wants to be sent log lines
-	calls map[string]*hotCall // under way, by the id of the request
+	posts int // under way, hot calls among them
+	// streams are GETs that the SDK serves, standing is one that it does not. A session has one stream of
+	// its own; told is how many events have been written for it.
+	streams  int
+	standing *Standing
+	told     int
+	met      bool        // a request after the handshake has come; see shelf
+	last     time.Time   // when the last POST began or ended
+	idle     *time.Timer // looks after a while whether the session still is in use
+	known    *host.Principal
+	logs     bool                // its client wants to be sent log lines
+	calls    map[string]*hotCall // under way, by the id of the request
 
 	era atomic.Pointer[era] // what the handshake told of the client; see describe
 }
-
-var _ sdk.EventStore = (*sessions)(nil)
 
 func newSessions(cfg *Config) *sessions {
 	s := &sessions{
@@ -79,8 +84,8 @@ func owner(p *host.Principal) string {
 }
 
 // enter refuses a session that does not exist or is not the principal's. Both look the same from
-// outside, so that ids cannot be tried out, and both tell a client to start anew. A POST is counted
-// in, and leave has to follow; for what begins or follows no session the session is nil.
+// outside, so that ids cannot be tried out, and both tell a client to start anew. The request
+// is counted in, and leave has to follow; for what begins a session the session is nil.
 func (s *sessions) enter(r *http.Request, p *host.Principal) (*session, *refusal) {
 	id := r.Header.Get(headerSession)
 	s.mu.Lock()
@@ -97,12 +102,17 @@ func (s *sessions) enter(r *http.Request, p *host.Principal) (*session, *refusal
 		return nil, sessionGone()
 	}
 	s.touch(n)
-	if r.Method != http.MethodPost {
-		s.forgetStale(r, n)
-		return nil, nil
+	if r.Method == http.MethodPost {
+		s.meet(n)
+		n.posts++
+		n.last = time.Now()
+		return n, nil
 	}
-	n.posts++
-	n.last = time.Now()
+	s.forgetStale(r, n)
+	if _, own := standingFrom([]byte(r.Header.Get("Last-Event-ID"))); own && r.Method == http.MethodGet && n.standing != nil {
+		return nil, &refusal{status: http.StatusConflict, code: jsonrpc.CodeInvalidRequest, message: "stream ID conflicts with ongoing stream"}
+	}
+	n.streams++
 	return n, nil
 }
 
@@ -114,15 +124,19 @@ func (s *sessions) touch(n *session) {
 	list[len(list)-1] = n
 }
 
-// leave counts a POST out; n may be nil.
-func (s *sessions) leave(n *session) {
+// leave counts a request out; n may be nil.
+func (s *sessions) leave(n *session, r *http.Request) {
 	if n == nil {
 		return
 	}
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.Method != http.MethodPost {
+		n.streams--
+		return
+	}
 	n.posts--
 	n.last = time.Now()
-	s.mu.Unlock()
 }
 
 // belongsTo tells whether the session is p's. It remembers the last one whose it was: a credential
@@ -153,6 +167,9 @@ func (s *sessions) add(n *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.byID[n.id] = n
+	for range s.MemoryEventStore.After(context.Background(), n.id, "", -1) {
+		n.told++ // between the handshake and here
+	}
 	n.last, n.calls = time.Now(), make(map[string]*hotCall)
 	n.idle = time.AfterFunc(s.timeout, func() { s.expire(n) })
 	list := append(s.owners[n.owner], n)
@@ -209,6 +226,9 @@ func (s *sessions) remove(id string) {
 	for _, c := range n.calls {
 		c.cancel()
 	}
+	if n.standing != nil {
+		n.standing.end()
+	}
 	delete(s.byID, id)
 	list := slices.DeleteFunc(s.owners[n.owner], func(other *session) bool { return other == n })
 	if s.owners[n.owner] = list; len(list) == 0 {
@@ -221,7 +241,7 @@ func (s *sessions) SessionClosed(ctx context.Context, id string) error {
 	s.mu.Lock()
 	s.remove(id)
 	s.mu.Unlock()
-	return s.MemoryEventStore.SessionClosed(ctx, id)
+	return errors.Join(s.MemoryEventStore.SessionClosed(ctx, id), s.MemoryEventStore.SessionClosed(ctx, helloShelf(id)))
 }
 
 // wait returns when the sessions that were ended here are gone. None is ended here after that.

@@ -25,11 +25,13 @@ const listen = "subscriptions/listen"
 type hot interface {
 	Hot(ctx context.Context, head mcp.Head, body []byte) (*mcp.Reply, context.Context)
 	Listen(ctx context.Context, head mcp.Head, body []byte) *mcp.Listener
+	Standing(ctx context.Context, head mcp.Head) *mcp.Standing
 }
 
 var (
 	_ hot        = (*mcp.Server)(nil)
 	_ web.Source = (*mcp.Listener)(nil)
+	_ web.Source = (*mcp.Standing)(nil)
 )
 
 // Config is what the surface needs. Only Handler is required.
@@ -55,11 +57,8 @@ func Surface(cfg Config) web.Surface {
 		switch in := &c.Raw().Request().Header; {
 		case in.IsGet() || string(in.Peek("Mcp-Method")) == listen:
 			ctx = c.StreamContext() // a call may end what it does when the host stops; these never would
-			if quick == nil || !in.IsPost() {
-				break
-			}
-			if l := quick.Listen(ctx, in, c.Raw().BodyRaw()); l != nil {
-				if err := web.Feed(c, l); err != nil {
+			if src := source(ctx, quick, c); src != nil {
+				if err := web.Feed(c, src); err != nil {
 					return err
 				}
 				c.SetHeader("Cache-Control", "no-cache, no-transform") // as the SDK has it
@@ -87,6 +86,23 @@ func Surface(cfg Config) web.Surface {
 		}
 	}
 	return s
+}
+
+// source is a stream that needs no detour through net/http, nil where it does.
+func source(ctx context.Context, quick hot, c *web.Ctx) web.Source {
+	in := &c.Raw().Request().Header
+	switch {
+	case quick == nil:
+	case in.IsPost():
+		if l := quick.Listen(ctx, in, c.Raw().BodyRaw()); l != nil {
+			return l
+		}
+	case in.IsGet():
+		if st := quick.Standing(ctx, in); st != nil {
+			return st
+		}
+	}
+	return nil
 }
 
 // row answers every fault of a credential with 401: that is what makes a client of the protocol
