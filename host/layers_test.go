@@ -32,6 +32,7 @@ var services = []string{
 	"host/memory",
 	"host/extismrun", "host/skills",
 	"host/drive", "host/bearer",
+	"host/runlog",
 }
 
 var words = []string{"abi", "host"}
@@ -91,7 +92,7 @@ var homes = []struct {
 	{"github.com/tetratelabs/wazero", []string{"host/sandbox", "host/extismrun", "bench"}},
 	{"github.com/extism/go-sdk", []string{"host/extismrun", "bench"}},
 	{"github.com/gobwas/glob", []string{"host/extismrun"}},
-	{"github.com/klauspost/compress", []string{"host/journal"}},
+	{"github.com/klauspost/compress", []string{"host/journal", "host/runlog"}},
 	{"github.com/dgraph-io/badger", []string{"host/store/badgerstore"}},
 	{"github.com/gofiber/fiber", []string{"host/web", "bench"}},
 	{"github.com/valyala/fasthttp", []string{"host/web", "bench"}},

@@ -28,6 +28,7 @@ import (
 	"github.com/gantryhost/gantry/host/memory"
 	"github.com/gantryhost/gantry/host/metrics"
 	"github.com/gantryhost/gantry/host/quota"
+	"github.com/gantryhost/gantry/host/runlog"
 	"github.com/gantryhost/gantry/host/sandbox"
 	"github.com/gantryhost/gantry/host/skills"
 	"github.com/gantryhost/gantry/host/store/badgerstore"
@@ -56,6 +57,7 @@ type app struct {
 	extism   *extismrun.Engine
 	registry *registry.Registry
 	journal  *journal.Journal
+	runlog   *runlog.Log
 	metrics  *metrics.Metrics
 	quota    *quota.Service
 	pipeline *invoke.Pipeline
@@ -148,6 +150,10 @@ func (a *app) openServices(context.Context) error {
 		return err
 	}
 	a.onClose("journal", a.journal.Close)
+	if a.runlog, err = runlog.Open(runlog.Config{Dir: a.dir.join("runlog"), Store: a.runs, Logger: a.log}); err != nil {
+		return err
+	}
+	a.onClose("runlog", a.runlog.Close)
 	if a.quota, err = quota.New(quota.Config{Store: a.state, Defaults: a.s.Quota, Logger: a.log}); err != nil {
 		return err
 	}
@@ -251,6 +257,7 @@ func (a *app) openPipeline(context.Context) error {
 		Catalog: a.registry,
 		Ops:     ops,
 		Runs:    a.runs,
+		Log:     a.runlog,
 		Journal: hearers{a.journal, a.metrics},
 		Policy:  a.tenants,
 		Quota:   a.quota,

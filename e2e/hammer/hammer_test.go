@@ -279,11 +279,11 @@ func TestKillLosesNothing(t *testing.T) {
 	h.Start()
 	// A run belongs to its user, so every key of the user sees it.
 	key := h.Token("--user", "hammer")
-	acked := map[string]string{} // call id by request id
+	all := map[string]acked{} // by request id, or what is in its place
 	for cycle := range cycles {
 		got := writeUntilKilled(h, key, cycle)
-		for id, call := range got {
-			acked[id] = call
+		for id, a := range got {
+			all[id] = a
 		}
 		h.Start()
 		if lost := missing(t, h, key, got); lost > 0 {
@@ -295,32 +295,55 @@ func TestKillLosesNothing(t *testing.T) {
 		}
 		key = keep // made just before the next kill: it has to survive it
 	}
-	if lost := missing(t, h, key, acked); lost > 0 {
-		t.Fatalf("at the end %d of %d acknowledged runs are lost", lost, len(acked))
+	if lost := missing(t, h, key, all); lost > 0 {
+		t.Fatalf("at the end %d of %d acknowledged runs are lost", lost, len(all))
 	}
-	t.Logf("%d kills, %d acknowledged runs and %d keys, 0 lost", cycles, len(acked), cycles)
-	if len(acked) == 0 {
+	t.Logf("%d kills, %d acknowledged runs and %d keys, 0 lost", cycles, len(all), cycles)
+	if len(all) == 0 {
 		t.Error("nothing was acknowledged; the test proved nothing")
 	}
 }
 
-// writeUntilKilled starts runs from four callers, kills the host after a moment that differs from
-// cycle to cycle, and returns the acknowledged ones.
-func writeUntilKilled(h *gantrytest.Host, key string, cycle int) map[string]string {
+// acked is a run that was acknowledged: its call id, whether it has a request id, and whether its final
+// event was seen.
+type acked struct {
+	call      string
+	requested bool
+	final     bool
+}
+
+// writeUntilKilled starts runs from four callers, every second without a request id, kills the host
+// after a moment that differs from cycle to cycle, and returns the acknowledged ones.
+func writeUntilKilled(h *gantrytest.Host, key string, cycle int) map[string]acked {
 	var mu sync.Mutex
-	acked := map[string]string{}
+	out := map[string]acked{}
 	var wg sync.WaitGroup
 	for w := range 4 {
 		c := gantrytest.NewCaller(h.URL, key)
 		wg.Go(func() {
 			for n := 0; ; n++ {
 				id := fmt.Sprintf("req-%d-%d-%d", cycle, w, n)
-				call, err := c.Execute("echo", map[string]string{"text": id}, id)
-				if err != nil {
+				a := acked{requested: n%2 == 0}
+				asked := id
+				if !a.requested {
+					asked = ""
+				}
+				var err error
+				if a.call, err = c.Execute("echo", map[string]string{"text": id}, asked); err != nil {
 					return
 				}
 				mu.Lock()
-				acked[id] = call
+				out[id] = a
+				mu.Unlock()
+				if n%3 == 0 {
+					continue
+				}
+				if events, err := c.Stream(a.call); err != nil || len(events) == 0 || events[len(events)-1].Event != "final" {
+					return
+				}
+				a.final = true
+				mu.Lock()
+				out[id] = a
 				mu.Unlock()
 			}
 		})
@@ -328,25 +351,28 @@ func writeUntilKilled(h *gantrytest.Host, key string, cycle int) map[string]stri
 	time.Sleep(time.Duration(40+(cycle*37)%160) * time.Millisecond)
 	h.Kill()
 	wg.Wait()
-	return acked
+	return out
 }
 
-// missing counts the acknowledged runs that the host does not know any more: the same request id
-// has to answer the same call, and the call has to be there.
-func missing(t *testing.T, h *gantrytest.Host, key string, acked map[string]string) int {
+// missing counts the acknowledged runs that the host does not know any more, or of which it tells another
+// end than it has: the same request id has to answer the same call, and the call has to be there.
+func missing(t *testing.T, h *gantrytest.Host, key string, runs map[string]acked) int {
 	t.Helper()
 	c := gantrytest.NewCaller(h.URL, key)
 	lost := 0
-	for id, call := range acked {
-		status, out, err := c.Do("GET", "/mcp/calls/"+call, nil)
-		if err != nil || status != 200 {
-			t.Logf("run %s of %s: %d %s %v", call, id, status, out, err)
+	for id, a := range runs {
+		status, out, err := c.Do("GET", "/mcp/calls/"+a.call, nil)
+		if err != nil || status != 200 || a.final && !strings.Contains(string(out), `"status":"finished"`) {
+			t.Logf("run %s of %s, %+v: %d %s %v", a.call, id, a, status, out, err)
 			lost++
 			continue
 		}
+		if !a.requested {
+			continue
+		}
 		again, err := c.Execute("echo", map[string]string{"text": id}, id)
-		if err != nil || again != call {
-			t.Logf("request %s was run %s, now %s %v", id, call, again, err)
+		if err != nil || again != a.call {
+			t.Logf("request %s was run %s, now %s %v", id, a.call, again, err)
 			lost++
 		}
 	}

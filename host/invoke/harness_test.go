@@ -20,6 +20,7 @@ import (
 	"github.com/gantryhost/gantry/host"
 	"github.com/gantryhost/gantry/host/invoke"
 	"github.com/gantryhost/gantry/host/journal"
+	"github.com/gantryhost/gantry/host/runlog"
 	"github.com/gantryhost/gantry/host/store"
 	"github.com/gantryhost/gantry/host/store/badgerstore"
 	"github.com/gantryhost/gantry/registry"
@@ -102,6 +103,7 @@ type harness struct {
 	reg     *registry.Registry
 	journal *entries
 	store   store.Store
+	log     *runlog.Log
 }
 
 // start makes a pipeline over a real registry with fake guests. All ends with the test.
@@ -141,7 +143,10 @@ func startOn(t testing.TB, s store.Store, change func(*invoke.Config), plugins .
 		t.Fatalf("%+v", pr)
 	}
 	h := &harness{reg: reg, journal: &entries{}, store: s}
-	c := invoke.Config{Catalog: reg, Runs: s, Journal: h.journal, Logger: log, SealKey: make([]byte, 32)}
+	if h.log, err = runlog.Open(runlog.Config{Store: s, Logger: log, FlushEvery: 5 * time.Millisecond}); err != nil {
+		t.Fatal(err)
+	}
+	c := invoke.Config{Catalog: reg, Runs: s, Log: h.log, Journal: h.journal, Logger: log, SealKey: make([]byte, 32)}
 	if change != nil {
 		change(&c)
 	}
@@ -157,7 +162,7 @@ func (h *harness) stop(t testing.TB) {
 	defer cancel()
 	soon, cancelSoon := context.WithTimeout(ctx, 50*time.Millisecond)
 	defer cancelSoon()
-	if err := errors.Join(h.Drain(soon), h.reg.Close(ctx)); err != nil {
+	if err := errors.Join(h.Drain(soon), h.reg.Close(ctx), h.log.Close(ctx)); err != nil {
 		t.Error(err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -18,6 +19,7 @@ import (
 	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
 	"github.com/gantryhost/gantry/host/invoke"
+	"github.com/gantryhost/gantry/host/runlog"
 	"github.com/gantryhost/gantry/host/store/badgerstore"
 	"github.com/gantryhost/gantry/registry"
 )
@@ -62,24 +64,55 @@ func killedChild(dir string) {
 	if err != nil {
 		fatal(err)
 	}
-	p, err := invoke.New(invoke.Config{Catalog: reg, Runs: s, MaxConcurrentPerTenant: 100_000, MaxRunsPerTenant: 100_000})
+	runs, err := runlog.Open(runlog.Config{Dir: dir + "/log", Store: s, FlushEvery: 10 * time.Millisecond})
+	if err != nil {
+		fatal(err)
+	}
+	p, err := invoke.New(invoke.Config{Catalog: reg, Runs: s, Log: runs, MaxConcurrentPerTenant: 100_000, MaxRunsPerTenant: 100_000})
 	if err != nil {
 		fatal(err)
 	}
 	ctx := as("acme", "ann")
 	for i := 0; ; i++ {
-		id := fmt.Sprintf("r%d", i)
-		r := invoke.Request{Tool: "trace", RequestID: id, Input: json.RawMessage(fmt.Sprintf(`{"ID":%q,"Then":%q}`, id, killedThen(i)))}
+		r := killedRequest(i)
 		run, err := p.Start(ctx, r)
 		if err != nil {
 			fatal(err)
 		}
-		fmt.Println(id, run.CallID)
+		fmt.Println(i, run.CallID)
+		if killedThen(i) == "" {
+			fmt.Println(i, run.CallID, lastWord(p, ctx, run.CallID))
+		}
+	}
+}
+
+// killedRequest is the i-th request; every second has a request id.
+func killedRequest(i int) invoke.Request {
+	id := fmt.Sprintf("r%d", i)
+	r := invoke.Request{Tool: "trace", Input: json.RawMessage(fmt.Sprintf(`{"ID":%q,"Then":%q}`, id, killedThen(i)))}
+	if i%2 == 0 {
+		r.RequestID = id
+	}
+	return r
+}
+
+// lastWord is the type of a run's last event.
+func lastWord(p *invoke.Pipeline, ctx context.Context, id string) string {
+	events, err := p.Events(ctx, id, 0)
+	if err != nil {
+		fatal(err)
+	}
+	for last := invoke.EventType(""); ; {
+		e, err := events.Next(ctx)
+		if err != nil {
+			return string(last)
+		}
+		last = e.Type
 	}
 }
 
 func killedThen(i int) string {
-	if i%10 == 0 {
+	if i%10 < 2 {
 		return "wait"
 	}
 	return ""
@@ -98,38 +131,19 @@ func TestAcceptedRunsSurviveAKill(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		h := startOn(t, s, nil, killed(dir))
+		runs, err := runlog.Open(runlog.Config{Dir: dir + "/log", Store: s})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := startOn(t, s, func(c *invoke.Config) { c.Log = runs }, killed(dir))
 		if cycle == 1 {
-			if n, err := h.Recover(context.Background()); err != nil || n == 0 {
-				t.Errorf("Recover found %d runs, %v; every tenth was waiting", n, err)
+			if n, err := h.Recover(context.Background()); err != nil || n < len(acked)/5-1 {
+				t.Errorf("Recover found %d runs, %v; a fifth of %d was waiting", n, err, len(acked))
 			}
 		}
-		interrupted := 0
-		for i, callID := range acked {
-			id := fmt.Sprintf("r%d", i)
-			r := invoke.Request{Tool: "trace", RequestID: id, Input: json.RawMessage(fmt.Sprintf(`{"ID":%q,"Then":%q}`, id, killedThen(i)))}
-			run, err := h.Start(as("acme", "ann"), r)
-			if err != nil || run.CallID != callID || !run.Status.Ended() {
-				t.Fatalf("%s: got %+v, %v; want the run %s that was acknowledged, ended", id, run, err, callID)
-			}
-			full, err := h.Run(as("acme", "ann"), callID)
-			switch {
-			case err != nil:
-				t.Fatal(err)
-			case full.Status == invoke.StatusFinished && full.Result.Content[0].Text != "did "+id:
-				t.Fatalf("%s: got %+v", id, full.Result)
-			case full.Status == invoke.StatusError:
-				interrupted++
-				if full.Error.Code != abi.CodeInterrupted || !full.Error.Retryable {
-					t.Fatalf("%s: got %+v", id, full.Error)
-				}
-			}
-		}
-		if interrupted < len(acked)/10 {
-			t.Errorf("%d of %d runs are interrupted; every tenth was waiting", interrupted, len(acked))
-		}
+		checkSurvivors(t, h, acked)
 		h.stop(t)
-		if err := s.Close(); err != nil {
+		if err := errors.Join(runs.Close(context.Background()), s.Close()); err != nil {
 			t.Error(err)
 		}
 		trace, err := os.ReadFile(dir + "/trace")
@@ -146,9 +160,42 @@ func TestAcceptedRunsSurviveAKill(t *testing.T) {
 	}
 }
 
-// runUntilKilled lets a child accept runs and kills it after n; it returns the acknowledged call
-// ids in order.
-func runUntilKilled(t *testing.T, dir string, n int) []string {
+// checkSurvivors holds what a host tells after a kill against what the one before has told.
+func checkSurvivors(t *testing.T, h *harness, acked []ack) {
+	t.Helper()
+	interrupted := 0
+	for i, a := range acked {
+		if r := killedRequest(i); r.RequestID != "" {
+			run, err := h.Start(as("acme", "ann"), r)
+			if err != nil || run.CallID != a.callID || !run.Status.Ended() {
+				t.Fatalf("%d: got %+v, %v; want the run %s that was acknowledged, ended", i, run, err, a.callID)
+			}
+		}
+		full, err := h.Run(as("acme", "ann"), a.callID)
+		switch {
+		case err != nil:
+			t.Fatalf("run %d of %d, %+v: %v", i, len(acked), a, err)
+		case full.Status == invoke.StatusFinished && full.Result.Content[0].Text == fmt.Sprintf("did r%d", i):
+		case full.Status == invoke.StatusError && full.Error.Code == abi.CodeInterrupted && full.Error.Retryable && a.last == "":
+			interrupted++
+		default:
+			t.Fatalf("%d, told as %+v: got %+v, %+v", i, a, full, full.Error)
+		}
+		if again, err := h.Run(as("acme", "ann"), a.callID); err != nil || again.Status != full.Status || !again.EndedAt.Equal(full.EndedAt) {
+			t.Fatalf("%d: asked twice it is %+v and %+v, %v", i, full, again, err)
+		}
+	}
+	if interrupted < len(acked)/5-1 {
+		t.Errorf("%d of %d runs are interrupted; every fifth was waiting", interrupted, len(acked))
+	}
+}
+
+// ack is what the child was told of a run: its call id, and the last event where it has seen that.
+type ack struct{ callID, last string }
+
+// runUntilKilled lets a child accept runs and kills it after n; it returns what was told of each
+// run, in order.
+func runUntilKilled(t *testing.T, dir string, n int) []ack {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
@@ -167,15 +214,18 @@ func runUntilKilled(t *testing.T, dir string, n int) []string {
 	}
 	limit := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
 	defer limit.Stop()
-	var acked []string
+	var acked []ack
 	r := bufio.NewReader(out)
 	for {
 		line, err := r.ReadString('\n')
 		if err != nil {
 			break
 		}
-		if f := strings.Fields(line); len(f) == 2 {
-			acked = append(acked, f[1])
+		switch f := strings.Fields(line); len(f) {
+		case 2:
+			acked = append(acked, ack{callID: f[1]})
+		case 3:
+			acked[len(acked)-1].last = f[2]
 		}
 		if len(acked) == n {
 			if err := cmd.Process.Kill(); err != nil {

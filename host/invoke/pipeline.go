@@ -39,6 +39,8 @@ type Config struct {
 	Ops host.Ops
 	// Runs keeps runs. It need not sync: what it has taken has to survive the process, not the machine.
 	Runs store.Store
+	// Log keeps the runs without a request id; nil keeps them in Runs, when they have ended.
+	Log RunLog
 	// Policy says of which calls a person has to be asked; nil asks of none.
 	Policy Policy
 	// Journal hears of every call; nil keeps none.

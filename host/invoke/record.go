@@ -37,6 +37,8 @@ type record struct {
 	// Body is what an ended run has besides; Pieces counts the records it lies in where it is large.
 	Body   json.RawMessage `json:"body,omitempty"`
 	Pieces int             `json:"pieces,omitempty"`
+	// said is what an ended run of the log said.
+	said *script
 }
 
 // body is the part of a run that may be large.
@@ -116,6 +118,21 @@ func (p *Pipeline) create(ctx context.Context, t host.TenantID, rec *record) (th
 
 // finish writes an ended run and what it said.
 func (p *Pipeline) finish(ctx context.Context, t host.TenantID, rec record, s script) error {
+	if !p.logged(rec.CallID) {
+		return p.finishRecord(ctx, t, rec, s)
+	}
+	kept, err := p.logEnd(t, &rec, &s)
+	if kept || err != nil {
+		return err
+	}
+	if err := p.finishRecord(ctx, t, rec, s); err != nil {
+		return err
+	}
+	return p.cfg.Log.Forget(t, rec.CallID)
+}
+
+// finishRecord is finish for a run with a record of its own.
+func (p *Pipeline) finishRecord(ctx context.Context, t host.TenantID, rec record, s script) error {
 	const op = "invoke.finish"
 	raw, err := json.Marshal(body{Result: rec.Result, Error: rec.Error, script: s})
 	if err != nil {
@@ -142,8 +159,15 @@ func (p *Pipeline) finish(ctx context.Context, t host.TenantID, rec record, s sc
 	return err
 }
 
-// load reads a run's record, without its body.
+// load reads a run, without its body where that is apart.
 func (p *Pipeline) load(ctx context.Context, t host.TenantID, id string) (*record, error) {
+	if p.logged(id) {
+		return p.loadLogged(ctx, t, id)
+	}
+	return p.loadRecord(ctx, t, id)
+}
+
+func (p *Pipeline) loadRecord(ctx context.Context, t host.TenantID, id string) (*record, error) {
 	r, err := p.cfg.Runs.Get(ctx, runKey(t, id))
 	if err != nil {
 		return nil, err
@@ -158,7 +182,10 @@ func (p *Pipeline) load(ctx context.Context, t host.TenantID, id string) (*recor
 // unpack puts an ended run's result or error back and returns what it said. Without a body it has
 // nothing to do.
 func (p *Pipeline) unpack(ctx context.Context, t host.TenantID, rec *record) (script, error) {
-	if len(rec.Body) == 0 && rec.Pieces == 0 {
+	switch {
+	case rec.said != nil:
+		return *rec.said, nil
+	case len(rec.Body) == 0 && rec.Pieces == 0:
 		return script{}, nil
 	}
 	raw := []byte(rec.Body)

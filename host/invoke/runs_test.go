@@ -66,9 +66,14 @@ func begin(t testing.TB, h *harness, ctx context.Context, r invoke.Request) invo
 }
 
 func TestARunGoesOnWithoutItsCaller(t *testing.T) {
-	h := start(t, nil, demo())
-	for _, id := range []string{"", "r1"} {
-		t.Run("request id "+id, func(t *testing.T) {
+	logged := start(t, nil, demo())
+	unlogged := start(t, func(c *invoke.Config) { c.Log = nil }, demo())
+	for name, h := range map[string]*harness{"": logged, "r1": logged, "no log": unlogged} {
+		id := name
+		if h == unlogged {
+			id = ""
+		}
+		t.Run("request id "+name, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(as("acme", "ann"))
 			run := begin(t, h, ctx, invoke.Request{Tool: "echo", Input: json.RawMessage(`{"text":"hi"}`), RequestID: id,
 				SessionID: "s", Metadata: json.RawMessage(`{"a":1}`)})

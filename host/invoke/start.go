@@ -22,8 +22,9 @@ import (
 // the run is not executed again: it shows as ended with CodeInterrupted, because only its caller can
 // know whether the tool may be run twice, and a new RequestID says so.
 //
-// Without a RequestID the run is in the store when it has ended. The request's memory is the
-// pipeline's from then on.
+// Without a RequestID each request is a run of its own. With Config.Log it survives the host as well,
+// from before Start returns; without one it is in the store when it has ended. The request's memory is
+// the pipeline's from then on.
 func (p *Pipeline) Start(ctx context.Context, r Request) (Run, error) {
 	answer, ask, err := p.start(ctx, r, false)
 	if err == nil && ask != nil {
@@ -49,7 +50,9 @@ func (p *Pipeline) start(ctx context.Context, r Request, task bool) (answer Run,
 		return Run{}, nil, err
 	}
 	rec := p.newRecord(who, &r)
-	rec.Task = task
+	if rec.Task = task; p.cfg.Log != nil && !rec.promised() {
+		rec.CallID = newRunID(rec.CreatedAt)
+	}
 	if r.RequestID != "" {
 		if there, err := p.earlier(ctx, who, rec); there != nil || err != nil {
 			answer, err = p.same(ctx, there, rec, err)
@@ -182,12 +185,7 @@ func (r *run) wait(ctx context.Context) (*record, error) {
 // accept records a run, where its request id asks for it, and lets those know who wait for that.
 func (p *Pipeline) accept(ctx context.Context, t host.TenantID, r *run) error {
 	defer close(r.ready)
-	if !r.rec.promised() {
-		return nil
-	}
-	// Others wait for this write, so it must not end with the request that happens to do it.
-	rec := r.snapshotRecord()
-	there, created, err := p.create(context.WithoutCancel(ctx), t, &rec)
+	there, created, err := p.keep(context.WithoutCancel(ctx), t, r)
 	if err == nil && created {
 		return nil
 	}
@@ -200,6 +198,19 @@ func (p *Pipeline) accept(ctx context.Context, t host.TenantID, r *run) error {
 	p.runs.remove(t, r)
 	close(r.done)
 	return err
+}
+
+// keep writes a run that begins, where and if its kind asks for it. Others wait for this write, so it
+// must not end with the request that happens to do it.
+func (p *Pipeline) keep(ctx context.Context, t host.TenantID, r *run) (there *record, created bool, err error) {
+	rec := r.snapshotRecord()
+	switch {
+	case rec.promised():
+		return p.create(ctx, t, &rec)
+	case p.logged(rec.CallID):
+		return nil, true, p.logBegin(t, &rec)
+	}
+	return nil, true, nil
 }
 
 // precheck is what can be told before a run is accepted, so that its caller hears of it at once.
@@ -297,8 +308,9 @@ func (p *Pipeline) unrun(c *call, r *run, err error) error {
 	return err
 }
 
-// conclude fixes the outcome, keeps it, and then tells it: a caller who has seen the end of a run
-// with a request id will see the same end after a crash.
+// conclude fixes the outcome, keeps it, and then tells it: a caller who has seen the end of a run will
+// see the same end after a crash. Without a log that holds for runs with a request id, and the others'
+// end is told first.
 func (p *Pipeline) conclude(ctx context.Context, t host.TenantID, r *run, a *Answer, err error) {
 	r.mu.Lock()
 	if !r.decided {
@@ -307,11 +319,12 @@ func (p *Pipeline) conclude(ctx context.Context, t host.TenantID, r *run, a *Ans
 	rec := r.rec
 	r.mu.Unlock()
 	last := lastEvent(&rec.Run)
-	if !rec.promised() {
+	promised := rec.promised() || p.logged(rec.CallID)
+	if !promised {
 		r.log.end(last)
 	}
 	kept := p.finish(context.WithoutCancel(ctx), t, rec, r.log.snapshot())
-	if rec.promised() {
+	if promised {
 		r.log.end(last)
 	}
 	if kept != nil {

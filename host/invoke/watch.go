@@ -26,7 +26,9 @@ func (p *Pipeline) lookup(ctx context.Context, t host.TenantID, id string) (rec 
 	if rec, err = p.load(ctx, t, id); err != nil || rec.Status.Ended() {
 		return rec, nil, err
 	}
-	_, err = p.settleOrphan(ctx, t, rec)
+	if _, err = p.settleOrphan(ctx, t, rec); err == nil && p.logged(id) {
+		rec, err = p.load(ctx, t, id) // another who asked may have been first
+	}
 	return rec, nil, err
 }
 
@@ -210,7 +212,8 @@ func (p *Pipeline) Recover(ctx context.Context) (int, error) {
 			}
 		}
 		if cursor = page.Next; cursor == "" {
-			return n, nil
+			more, err := p.recoverLogged(ctx)
+			return n + more, err
 		}
 		if ctx.Err() != nil {
 			return n, stopped(op, ctx.Err())
