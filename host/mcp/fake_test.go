@@ -269,6 +269,14 @@ func copyOut(w http.ResponseWriter, r *http.Request, st *Standing) {
 	}
 }
 
+// watching watches a client that net/http watches already.
+func watching(client context.Context) func(func()) func() {
+	return func(gone func()) func() {
+		stop := context.AfterFunc(client, gone)
+		return func() { stop() }
+	}
+}
+
 // surfaceOf asks Hot first, as the surface of the protocol does.
 func surfaceOf(s *Server) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -287,7 +295,7 @@ func surfaceOf(s *Server) http.Handler {
 		if err != nil {
 			return // the client has gone
 		}
-		reply, ctx := s.Hot(r.Context(), peek(r.Header), body)
+		reply, ctx := s.Hot(r.Context(), Ask{peek(r.Header), body, watching(r.Context())})
 		if reply == nil {
 			r = r.WithContext(ctx)
 			r.Body = io.NopCloser(bytes.NewReader(body))

@@ -4,8 +4,6 @@ package mcp
 
 import (
 	"context"
-	"fmt"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -13,15 +11,11 @@ import (
 
 	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
-	"github.com/gantryhost/gantry/host/invoke"
 )
 
 // headStart is how long a call may take to be answered by Hot. One that takes longer is handed to the
 // SDK while it runs: its client may want a stream that is kept open, and a way to come back to it.
 const headStart = 100 * time.Millisecond
-
-// maxIdle bounds how many goroutines wait for a call to make.
-const maxIdle = 64
 
 // maxClients bounds how many kinds of client are remembered, maxClient how long each may describe itself.
 const (
@@ -33,6 +27,15 @@ const (
 // bytes are only read, and not kept after Hot returns.
 type Head interface {
 	Peek(name string) []byte
+}
+
+// Ask is a request as Hot takes it. Its bytes are not kept.
+type Ask struct {
+	Head Head
+	Body []byte
+	// Watch has gone called once, from another goroutine, when the client leaves, until stop is called.
+	// Nil where nobody can tell.
+	Watch func(gone func()) (stop func())
 }
 
 // Reply is an answer with status 200.
@@ -47,26 +50,26 @@ type Reply struct {
 // A nil Reply means that the request has to go to ServeHTTP, with the context that Hot returns: as a
 // rule nothing has happened, but where the tool was called and only the SDK can tell how it went on,
 // the context carries the call, which is not made again. The context given has to carry a principal.
-// The body is not kept.
-func (s *Server) Hot(ctx context.Context, head Head, body []byte) (*Reply, context.Context) {
+func (s *Server) Hot(ctx context.Context, ask Ask) (*Reply, context.Context) {
 	p := host.PrincipalFrom(ctx)
-	if s.cfg.NoHotPath || p == nil || int64(len(body)) > s.cfg.MaxBodyBytes || !plainHead(head) {
+	if s.cfg.NoHotPath || p == nil || int64(len(ask.Body)) > s.cfg.MaxBodyBytes || !plainHead(ask.Head) {
 		return nil, ctx
 	}
-	msg, ok := scanCall(body)
+	msg, ok := scanCall(ask.Body)
 	if !ok {
 		return nil, ctx
 	}
 	c := &hotCall{done: make(chan struct{})}
-	if !s.recognise(c, p, head, &msg) {
+	if !s.recognise(c, p, ask.Head, &msg) {
 		return nil, ctx
 	}
 	c.request.Tool, c.request.Surface = string(msg.name), surface
 	c.request.Input = append([]byte(nil), msg.arguments...)
-	if !s.begin(c, p) {
+	ended, begun := s.make(ctx, c, ask.Watch)
+	if !begun {
 		return nil, ctx
 	}
-	if !c.wait(ctx, s.headStart) {
+	if !ended {
 		return nil, context.WithValue(ctx, handedKey{}, c)
 	}
 	result, ok := s.plainResult(c)
@@ -106,13 +109,13 @@ func (s *Server) recognise(c *hotCall, p *host.Principal, head Head, msg *plainC
 	if string(version) == firstModern {
 		return string(msg.version) == firstModern && msg.capabilities != nil &&
 			string(head.Peek("Mcp-Method")) == "tools/call" && string(head.Peek("Mcp-Name")) == string(msg.name) &&
-			s.views.get(p).callsPlainly(msg.name) && s.clients.of(msg, &c.era)
+			s.views.get(p).callsPlainly(msg.name, c) && s.clients.of(msg, &c.era)
 	}
 	if msg.version != nil || msg.client != nil || msg.capabilities != nil || !olderVersion(version) {
 		return false
 	}
 	n := s.sessions.find(head.Peek(headerSession), p)
-	if n == nil || !n.view.callsPlainly(msg.name) || !n.describe(&c.era) {
+	if n == nil || !n.view.callsPlainly(msg.name, c) || !n.describe(&c.era) {
 		return false
 	}
 	c.session, c.id, c.request.SessionID = n, string(msg.id), n.name
@@ -126,110 +129,6 @@ func olderVersion(v []byte) bool {
 		return true
 	}
 	return false
-}
-
-// hotCall is a call of a tool that runs in a goroutine of its own, so that whoever waits for it can
-// stop doing so. After done is closed nothing of it changes any more.
-type hotCall struct {
-	request invoke.Request
-	era     era
-	session *session // nil in the modern era
-	id      string   // of the request, within the session
-	cancel  context.CancelFunc
-	done    chan struct{}
-	answer  *invoke.Answer
-	err     error
-}
-
-// begin starts the call. It is false where the host is stopping, the session is over or has a call
-// under way by the same id: nothing has happened then.
-func (s *Server) begin(c *hotCall, p *host.Principal) bool {
-	s.hotMu.RLock()
-	defer s.hotMu.RUnlock()
-	if s.ctx.Err() != nil {
-		return false
-	}
-	ctx, cancel := context.WithCancel(host.WithPrincipal(s.ctx, p))
-	c.cancel, c.request.Client = cancel, c.era.client
-	if c.session != nil && !s.sessions.begin(c) {
-		cancel()
-		return false
-	}
-	select {
-	case s.hotJobs <- hotJob{ctx, c}:
-	default:
-		s.hotWork.Add(1)
-		go s.work(hotJob{ctx, c})
-	}
-	return true
-}
-
-// hotJob is a call and the context that it is made with.
-type hotJob struct {
-	ctx  context.Context
-	call *hotCall
-}
-
-// work makes calls until the server ends, or enough others wait for one. A goroutine that was used
-// has the stack that a call needs; to grow that of a new one takes as long as the rest of Hot.
-func (s *Server) work(j hotJob) {
-	defer s.hotWork.Done()
-	for {
-		s.run(j.ctx, j.call)
-		if s.hotIdle.Add(1) > maxIdle {
-			s.hotIdle.Add(-1)
-			return
-		}
-		select {
-		case j = <-s.hotJobs:
-			s.hotIdle.Add(-1)
-		case <-s.ctx.Done():
-			return
-		}
-	}
-}
-
-// run makes the call and tells its end.
-func (s *Server) run(ctx context.Context, c *hotCall) {
-	defer c.cancel()
-	defer func() {
-		if r := recover(); r != nil {
-			s.cfg.Logger.Error("a method panicked", "method", "tools/call", "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
-			c.err = host.E("mcp", abi.CodeInternal, nil)
-		}
-		if c.session != nil {
-			s.sessions.ended(c)
-		}
-		close(c.done)
-	}()
-	c.answer, c.err = s.cfg.Pipeline.Call(ctx, c.request, nil)
-}
-
-// wait waits up to d for the end of the call, which the end of ctx brings about.
-func (c *hotCall) wait(ctx context.Context, d time.Duration) (ended bool) {
-	late := time.NewTimer(d)
-	defer late.Stop()
-	select {
-	case <-c.done:
-		return true
-	case <-late.C:
-		return false
-	case <-ctx.Done():
-		c.cancel()
-		<-c.done
-		return true
-	}
-}
-
-// outcome waits for the end of a call that was handed over.
-func (c *hotCall) outcome(ctx context.Context) (*invoke.Answer, error) {
-	select {
-	case <-c.done:
-	case <-ctx.Done():
-		c.cancel()
-		<-c.done
-	}
-	return c.answer, c.err
 }
 
 // plainResult is how the call ended, where that is a result. Questions and what the protocol has its

@@ -108,7 +108,7 @@ func (b *bench) slow(r *http.Request) *httptest.ResponseRecorder {
 
 // hot asks Hot alone.
 func (b *bench) hot(r *http.Request, body string) (*Reply, context.Context) {
-	return b.s.Hot(r.Context(), peek(r.Header), []byte(body))
+	return b.s.Hot(r.Context(), Ask{Head: peek(r.Header), Body: []byte(body)})
 }
 
 // unframe is the last message of an answer, whether it comes alone or in a stream.
@@ -534,14 +534,14 @@ func FuzzHotPath(f *testing.F) {
 }
 
 func TestViewsCallPlainly(t *testing.T) {
-	v := &view{}
-	if v.callsPlainly([]byte("echo")) {
+	v := &view{s: &Server{}}
+	if v.callsPlainly([]byte("echo"), &hotCall{}) {
 		t.Error("a view that was never filled has tools")
 	}
 	v.tools = offers{"a": {plain: true}, "b": {}}
 	v.notePlain()
 	for name, want := range map[string]bool{"a": true, "b": false, "c": false} {
-		if got := v.callsPlainly([]byte(name)); got != want {
+		if got := v.callsPlainly([]byte(name), &hotCall{}); got != want {
 			t.Errorf("%s: %v, want %v", name, got, want)
 		}
 	}

@@ -172,8 +172,9 @@ type Server struct {
 	clients   clients
 	hotMu     sync.RWMutex // held for writing while ctx is ended: hotWork does not grow after that
 	hotWork   sync.WaitGroup
-	hotJobs   chan hotJob
+	hotJobs   chan *hotCall
 	hotIdle   atomic.Int32
+	paces     sync.Map // *pace by the name of a tool
 	listeners atomic.Int32
 	listening sync.WaitGroup // see countListener; like hotWork
 }
@@ -186,7 +187,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	cfg.setDefaults()
-	s := &Server{cfg: cfg, headStart: headStart, stamp: stampOf(&cfg), hotJobs: make(chan hotJob),
+	s := &Server{cfg: cfg, headStart: headStart, stamp: stampOf(&cfg), hotJobs: make(chan *hotCall),
 		clients: clients{known: make(map[string]era)}}
 	var err error
 	if s.meta, err = newMetaSchemas(); err != nil {

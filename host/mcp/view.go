@@ -28,7 +28,7 @@ type view struct {
 	server *sdk.Server
 	first  sync.Once
 	used   uint64 // guarded by views.mu
-	plain  atomic.Pointer[map[string]bool]
+	plain  atomic.Pointer[map[string]*pace]
 	finder atomic.Pointer[finder]
 	ids    nextID
 
@@ -190,18 +190,24 @@ func (v *view) fill() {
 
 // notePlain sets what callsPlainly reads; v.mu is held.
 func (v *view) notePlain() {
-	plain := make(map[string]bool, len(v.tools))
+	plain := make(map[string]*pace, len(v.tools))
 	for name, o := range v.tools {
-		plain[name] = o.plain
+		if o.plain {
+			p, _ := v.s.paces.LoadOrStore(name, &pace{})
+			plain[name] = p.(*pace)
+		}
 	}
 	v.plain.Store(&plain)
 }
 
 // callsPlainly tells whether the tool is in the view and a call of it needs nothing of the SDK: no
-// ability of the client, no argument that comes in a header too. It does not wait for a refresh.
-func (v *view) callsPlainly(tool []byte) bool {
-	plain := v.plain.Load()
-	return plain != nil && (*plain)[string(tool)]
+// ability of the client, no argument that comes in a header too. The call gets the tool's pace. It
+// does not wait for a refresh.
+func (v *view) callsPlainly(tool []byte, c *hotCall) bool {
+	if plain := v.plain.Load(); plain != nil {
+		c.pace = (*plain)[string(tool)]
+	}
+	return c.pace != nil
 }
 
 // replace adds what is new or different and removes what is gone.

@@ -23,7 +23,7 @@ const listen = "subscriptions/listen"
 // hot is what the protocol's handler may offer besides: quick answers without the detour through
 // net/http. mcp.Server says how; the bytes are fasthttp's, which are not kept.
 type hot interface {
-	Hot(ctx context.Context, head mcp.Head, body []byte) (*mcp.Reply, context.Context)
+	Hot(ctx context.Context, ask mcp.Ask) (*mcp.Reply, context.Context)
 	Listen(ctx context.Context, head mcp.Head, body []byte) *mcp.Listener
 	Standing(ctx context.Context, head mcp.Head) *mcp.Standing
 }
@@ -65,7 +65,7 @@ func Surface(cfg Config) web.Surface {
 				return nil
 			}
 		case in.IsPost() && quick != nil:
-			reply, next := quick.Hot(ctx, in, c.Raw().BodyRaw())
+			reply, next := quick.Hot(ctx, mcp.Ask{Head: in, Body: c.Raw().BodyRaw(), Watch: c.WatchClient})
 			if reply != nil {
 				c.Bytes(http.StatusOK, reply.ContentType, reply.Body)
 				return nil
