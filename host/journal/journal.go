@@ -92,8 +92,11 @@ type Journal struct {
 	stats  Stats
 	closed bool
 
-	// writing is held while a batch is on its way to the store, so that Flush returns after it.
+	// writing is held while a batch is on its way to the store, so that Flush returns after it. What
+	// is needed on the way is kept for the next time.
 	writing sync.Mutex
+	taken   []Entry
+	packer  packer
 	wake    chan struct{}
 	stop    chan struct{}
 	done    chan struct{}

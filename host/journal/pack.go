@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -18,17 +19,21 @@ const packed = 1
 // maxUnpacked bounds what a batch unpacks to. One entry has a few hundred bytes.
 const maxUnpacked = 16 << 20
 
+// packer keeps the memory that packing a batch needs.
+type packer struct{ lines, out []byte }
+
 // pack writes entries, given oldest first, as lines of JSON, newest first, and compresses them: the
 // lines of one tenant's calls differ in little, and what is not written need not be merged and
 // written again by the store.
-func pack(chunk []Entry) []byte {
-	lines := make([]byte, 0, len(chunk)*384)
+func (p *packer) pack(chunk []*Entry) []byte {
+	lines := p.lines[:0]
 	for i := len(chunk) - 1; i >= 0; i-- {
-		lines = append(appendEntry(lines, &chunk[i]), '\n')
+		lines = append(appendEntry(lines, chunk[i]), '\n')
 	}
-	out := make([]byte, 1+s2.MaxEncodedLen(len(lines)))
-	out[0] = packed
-	return out[:1+len(s2.Encode(out[1:], lines))]
+	p.lines = lines
+	p.out = slices.Grow(p.out[:0], s2.MaxEncodedLen(len(lines)))
+	p.out = s2.Encode(p.out[:cap(p.out)], lines)
+	return append(append(make([]byte, 0, 1+len(p.out)), packed), p.out...)
 }
 
 // unpack is the lines of a batch. The error says that it is none.

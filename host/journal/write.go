@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/gantryhost/gantry/host"
 	"github.com/gantryhost/gantry/host/store"
@@ -31,6 +30,7 @@ func (j *Journal) write(ctx context.Context) {
 	if len(entries) == 0 {
 		return
 	}
+	defer clear(entries) // their texts need not stay
 	recs, counts := j.batches(entries)
 	if a, ok := j.cfg.Store.(appender); ok {
 		err := a.Append(ctx, recs)
@@ -43,16 +43,17 @@ func (j *Journal) write(ctx context.Context) {
 	}
 }
 
+// take empties the queue. What it returns is used again by the next; j.writing is held.
 func (j *Journal) take() []Entry {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	out := make([]Entry, 0, j.count)
+	j.taken = slices.Grow(j.taken[:0], j.count)
 	for ; j.count > 0; j.count-- {
-		out = append(out, j.queue[j.first])
+		j.taken = append(j.taken, j.queue[j.first])
 		j.queue[j.first] = Entry{}
 		j.first = (j.first + 1) % len(j.queue)
 	}
-	return out
+	return j.taken
 }
 
 // settle counts a written batch, or a lost one: an entry is not worth a queue that grows while the
@@ -74,26 +75,22 @@ func (j *Journal) settle(err error, n int) {
 // batches packs entries, oldest first, into records of one tenant each.
 func (j *Journal) batches(entries []Entry) (recs []store.Record, counts []int) {
 	expires := j.cfg.Clock.Now().Add(j.cfg.Retention)
-	byTenant := map[host.TenantID][]Entry{}
-	for _, e := range entries {
+	byTenant := map[host.TenantID][]*Entry{}
+	for i := range entries {
+		e := &entries[i]
 		byTenant[e.Tenant] = append(byTenant[e.Tenant], e)
 	}
 	for tenant, list := range byTenant {
 		for chunk := range slices.Chunk(list, maxBatch) {
-			recs = append(recs, record(tenant, chunk, expires))
+			recs = append(recs, store.Record{
+				Key:     store.Key{root, tenantSegment(tenant), chunk[len(chunk)-1].ID},
+				Value:   j.packer.pack(chunk), // newest first
+				Expires: expires,
+			})
 			counts = append(counts, len(chunk))
 		}
 	}
 	return recs, counts
-}
-
-// record is one batch, newest first.
-func record(tenant host.TenantID, chunk []Entry, expires time.Time) store.Record {
-	return store.Record{
-		Key:     store.Key{root, tenantSegment(tenant), chunk[len(chunk)-1].ID},
-		Value:   pack(chunk),
-		Expires: expires,
-	}
 }
 
 // tenantSegment is the tenant as a segment, which must not be empty; no tenant is called "-".
