@@ -13,15 +13,36 @@ const (
 	opIf        = 0x04
 	opEmpty     = 0x40
 	opCall      = 0x10
+	opElse      = 0x05
+	opLoop      = 0x03
 	opEnd       = 0x0b
+	opBrIf      = 0x0d
+	opDrop      = 0x1a
+	opSelect    = 0x1b
 	opLocalGet  = 0x20
+	opLocalSet  = 0x21
 	opLocalTee  = 0x22
 	opGlobalGet = 0x23
 	opGlobalSet = 0x24
+	opMemSize   = 0x3f
 	opI32Const  = 0x41
+	opI64Const  = 0x42
+	opI32LtU    = 0x49
 	opI32LeS    = 0x4c
+	opI32GtU    = 0x4b
+	opI32LeU    = 0x4d
+	opI64LeU    = 0x58
+	opI32Add    = 0x6a
 	opI32Sub    = 0x6b
 	opI32ShrU   = 0x76
+	opI64Add    = 0x7c
+	opI64Shl    = 0x86
+	opI64OfU32  = 0xad
+	opMisc      = 0xfc
+	miscCopy    = 0x0a
+	miscFill    = 0x0b
+	opAtomic    = 0xfe
+	atomicAdd8  = 0x20
 )
 
 // The prices, in units. They make the dearest code that can stand between two checks cost about as
@@ -132,8 +153,9 @@ func (b *body) instr(in *wasmbin.Instr, w *wasmbin.Walker) {
 		b.regions[len(b.regions)-1].units += throwUnits
 	case wasmbin.OpMemoryGrow:
 		b.regions[len(b.regions)-1].units += growUnits
-	case wasmbin.OpMemoryCopy, wasmbin.OpMemoryFill, wasmbin.OpMemoryInit, wasmbin.OpTableInit, wasmbin.OpTableCopy,
-		wasmbin.OpTableFill, wasmbin.OpTableGrow:
+	case wasmbin.OpMemoryCopy, wasmbin.OpMemoryFill:
+		b.pieces(in)
+	case wasmbin.OpMemoryInit, wasmbin.OpTableInit, wasmbin.OpTableCopy, wasmbin.OpTableFill, wasmbin.OpTableGrow:
 		b.bulk(in)
 	case wasmbin.OpDataDrop, wasmbin.OpElemDrop:
 		b.report.DropsSegments = true
@@ -214,6 +236,19 @@ func (b *body) bulk(in *wasmbin.Instr) {
 	b.out = wasmbin.AppendU32(append(b.out, opCall), b.charge)
 }
 
+// pieces lets a helper charge for an instruction that copies or fills memory, and do all of it but the
+// last piece: what it leaves on the stack is left to the instruction.
+func (b *body) pieces(in *wasmbin.Instr) {
+	b.report.Bulk++
+	b.inPieces = true
+	helper := b.copying
+	if in.Op == wasmbin.OpMemoryFill {
+		helper = b.filling
+	}
+	b.copyTo(in.Start)
+	b.out = wasmbin.AppendU32(append(b.out, opCall), helper)
+}
+
 // open opens a region whose check is here.
 func (b *body) open() {
 	b.regions = append(b.regions, region{at: b.check()})
@@ -262,22 +297,4 @@ func (b *body) pay(r region) {
 		}
 		b.out[r.at+i] = c
 	}
-}
-
-// refillBody is left = tick(left).
-func (w *rewriter) refillBody() []byte {
-	out := wasmbin.AppendU32([]byte{opGlobalGet}, w.left)
-	out = wasmbin.AppendU32(append(out, opCall), w.imported)
-	out = wasmbin.AppendU32(append(out, opGlobalSet), w.left)
-	return append(out, opEnd)
-}
-
-// chargeBody is left = left - n/64, and refill() where nothing is left.
-func (w *rewriter) chargeBody() []byte {
-	out := wasmbin.AppendU32([]byte{opGlobalGet}, w.left)
-	out = append(out, opLocalGet, 0, opI32Const, bulkShift, opI32ShrU, opI32Sub, opLocalTee, 0)
-	out = wasmbin.AppendU32(append(out, opGlobalSet), w.left)
-	out = append(out, opLocalGet, 0, opI32Const, 0, opI32LeS, opIf, opEmpty, opCall)
-	out = append(wasmbin.AppendU32(out, w.refill), opEnd)
-	return append(out, opEnd)
 }

@@ -15,8 +15,9 @@
 // What is counted is the same for the same module and input on every machine: it is fuel. One unit
 // stands for up to 16 instructions, a call of an import for 16 units more, and memory or table
 // instructions that work on many bytes at once for a unit in 64 of what they are asked to do (tables:
-// entries). So the time between two ticks is bounded whatever the code is, but for a single memory
-// instruction, which ends within the time of one pass over the guest's memory.
+// entries). To copy or fill much memory is done in pieces of a mebibyte, with a tick after each. So the
+// time between two ticks is bounded whatever the code is; what takes longest is memory.init, which ends
+// with its segment, and table instructions, which end with their table.
 //
 // The guest cannot see any of it: memory, tables and its own globals stay as they are, the count is a
 // global of a new index that no instruction of its own can name, and functions keep their names in

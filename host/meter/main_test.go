@@ -62,7 +62,7 @@ const features = api.CoreFeaturesV2 | experimental.CoreFeaturesThreads | experim
 	experimental.CoreFeaturesExtendedConst | experimental.CoreFeaturesExceptionHandling | experimental.CoreFeaturesTypedFunctionReferences
 
 // everything lets every proposal in that the runtime knows.
-var everything = meter.Options{Fuel: true, ExportState: true, Settings: wasmbin.Settings{Features: wasmbin.AllFeatures}}
+var everything = meter.Options{Fuel: true, ExportState: true, Touch: true, Settings: wasmbin.Settings{Features: wasmbin.AllFeatures}}
 
 func rewrite(data []byte, opts meter.Options) ([]byte, meter.Report, error) {
 	m, err := wasmbin.Decode(data, opts.Settings)

@@ -41,6 +41,11 @@ type Options struct {
 	// MaxTableEntries gives every table of the module's own a maximum, at which table.grow answers -1
 	// as it does at any maximum: its memory is counted by no limit. 0 leaves tables as they are.
 	MaxTableEntries uint32
+	// Touch lets memory that is moved by less than a mebibyte be written, page by page and by what
+	// changes nothing, before it is read. A page of an image that is read first is mapped twice, and the
+	// second time every core that runs the process has to hear of it. The module is then to be compiled
+	// with the threads proposal, for one of its instructions; the module's own code is as before.
+	Touch bool
 	// Settings bound nesting, branches and blocks in the code, and say which proposals it may use.
 	Settings wasmbin.Settings
 }
@@ -66,8 +71,10 @@ type rewriter struct {
 	imported uint32
 	// squares is the sum of the squares of the functions' depths.
 	squares int
-	// left, refill and charge are indices in the rewritten module.
-	left, refill, charge uint32
+	// left, refill, charge, copying and filling are indices in the rewritten module; the last two are
+	// there where inPieces says that they are used.
+	left, refill, charge, copying, filling uint32
+	inPieces                               bool
 }
 
 // Rewrite returns the module as it is to be compiled. It changes m, which is of no use afterwards;
@@ -82,7 +89,7 @@ func Rewrite(m *wasmbin.Module, opts Options) ([]byte, Report, error) {
 	names := m.Names()
 	w.left = m.ImportedGlobals() + uint32(len(m.Globals))
 	w.refill = w.imported + 1 + uint32(len(m.Funcs))
-	w.charge = w.refill + 1
+	w.charge, w.copying, w.filling = w.refill+1, w.refill+2, w.refill+3
 	if err := w.codes(); err != nil {
 		return nil, Report{}, err
 	}
@@ -237,7 +244,7 @@ func (w *rewriter) boundTables() {
 	}
 }
 
-// add puts in what the checks use: the import, the count and the two helpers. It comes after the
+// add puts in what the checks use: the import, the count and the helpers. It comes after the
 // module's own indices have moved.
 func (w *rewriter) add() {
 	m := w.m
@@ -251,6 +258,13 @@ func (w *rewriter) add() {
 	})
 	m.Funcs = append(m.Funcs, refill, charge)
 	m.Codes = append(m.Codes, wasmbin.Code{Body: w.refillBody()}, wasmbin.Code{Body: w.chargeBody()})
+	if w.inPieces {
+		three := []wasmbin.ValType{wasmbin.I32, wasmbin.I32, wasmbin.I32}
+		t := w.newType(three, three)
+		spare := []wasmbin.Locals{{N: spares, Type: wasmbin.I32}}
+		m.Funcs = append(m.Funcs, t, t)
+		m.Codes = append(m.Codes, wasmbin.Code{Locals: spare, Body: w.copyBody()}, wasmbin.Code{Locals: spare, Body: w.fillBody()})
+	}
 	if w.opts.Fuel {
 		w.export(ExportLeft, wasmbin.ExternGlobal, w.left)
 	}
@@ -268,8 +282,8 @@ func (w *rewriter) rename(n wasmbin.Names) {
 	for _, f := range n.Funcs {
 		given[f.Index] = f.Name
 	}
-	own := uint32(len(w.m.Funcs)) - 2
-	out := make([]wasmbin.FuncNamed, 0, int(own)+len(n.Funcs)+3)
+	own := w.refill - w.imported - 1
+	out := make([]wasmbin.FuncNamed, 0, int(own)+len(n.Funcs)+5)
 	for i := range w.imported {
 		if name, ok := given[i]; ok {
 			out = append(out, wasmbin.FuncNamed{Index: i, Name: name})
@@ -285,6 +299,10 @@ func (w *rewriter) rename(n wasmbin.Names) {
 	}
 	out = append(out, wasmbin.FuncNamed{Index: w.refill, Name: ExportPrefix + "refill"},
 		wasmbin.FuncNamed{Index: w.charge, Name: ExportPrefix + "charge"})
+	if w.inPieces {
+		out = append(out, wasmbin.FuncNamed{Index: w.copying, Name: ExportPrefix + "copy"},
+			wasmbin.FuncNamed{Index: w.filling, Name: ExportPrefix + "fill"})
+	}
 	w.m.Customs = slices.Clip(w.m.Customs[:0])
 	w.m.SetNames(wasmbin.Names{Module: n.Module, Funcs: out})
 }

@@ -26,8 +26,8 @@
 // What interruption promises, exactly: a guest is ended at its deadline or when its caller gives up,
 // whatever it does: loops, recursion, start functions, sleeping, waiting in an operation. Its code is
 // rewritten (package meter) to call the host every 0.1 to 1 ms or so; there the garbage collector gets
-// its turn too. The longest it can be away is one memory instruction over its whole memory, or one
-// operation of the host that ignores its context. Usage.Fuel is the rewriting's count: the same for
+// its turn too. The longest it can be away is one memory.init of a long segment, or one operation of the
+// host that ignores its context. Usage.Fuel is the rewriting's count: the same for
 // the same module and input, whatever the machine.
 //
 // What a guest gets beside the contract: wasi_snapshot_preview1 with the real clock, real randomness

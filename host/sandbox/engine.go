@@ -92,7 +92,7 @@ func New(cfg Config) (*Engine, error) {
 	}
 	e.life, e.end = context.WithCancel(context.Background())
 	e.budget = runner.Budget{Limit: cfg.MemoryBudget, Reclaim: e.reclaim}
-	rc := wazero.NewRuntimeConfig()
+	rc := compiling()
 	if cfg.CacheDir != "" {
 		e.manifests.dir = filepath.Join(cfg.CacheDir, "manifests")
 		proven := filepath.Join(cfg.CacheDir, provenDir)

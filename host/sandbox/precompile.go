@@ -26,7 +26,7 @@ func Precompile(ctx context.Context, cacheDir string, wasm []byte) (err error) {
 	if err != nil {
 		return host.E(op, abi.CodeInternal, err)
 	}
-	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithCompilationCache(cache))
+	r := wazero.NewRuntimeWithConfig(ctx, compiling().WithCompilationCache(cache))
 	defer func() {
 		if p := recover(); p != nil {
 			err = contractf("the module does not compile: the compiler gave up: %v", p)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
 
 	"github.com/gantryhost/gantry/host/meter"
 	"github.com/gantryhost/gantry/host/wasmbin"
@@ -16,7 +17,7 @@ import (
 
 // preparation names what prepare does to a module. It is part of the key under which compiled code
 // and manifests are kept: change it with every change of what prepare or package meter writes.
-const preparation = "m3"
+const preparation = "m4"
 
 // prepare returns the module as it will be compiled: metered, so that its code can be interrupted
 // anywhere and its fuel counted, with its globals and its memory's length within reach of a reset, and
@@ -29,7 +30,7 @@ func prepare(wasm []byte, bounds wasmbin.Limits) ([]byte, state, error) {
 	}
 	roomToShrink(m.Memories)
 	out, report, err := meter.Rewrite(m, meter.Options{
-		Fuel: true, ExportState: true, MaxTableEntries: uint32(bounds.TableEntries), Settings: accepted,
+		Fuel: true, ExportState: true, Touch: true, MaxTableEntries: uint32(bounds.TableEntries), Settings: accepted,
 	})
 	return out, stateOf(report), hinted(err)
 }
@@ -55,6 +56,11 @@ func maximumOf(def api.MemoryDefinition) int64 {
 		return int64(pages-1) * pageBytes
 	}
 	return maxPages * pageBytes
+}
+
+// compiling is how prepared modules are compiled.
+func compiling() wazero.RuntimeConfig {
+	return wazero.NewRuntimeConfig().WithCoreFeatures(api.CoreFeaturesV2 | experimental.CoreFeaturesThreads)
 }
 
 // offerMeter instantiates what a prepared module imports beside the contract.
