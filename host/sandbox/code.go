@@ -66,6 +66,13 @@ func (c *code) get(ctx context.Context) (wazero.CompiledModule, error) {
 	}
 }
 
+// done tells whether the module has been compiled.
+func (c *code) done() bool {
+	c.engine.mu.Lock()
+	defer c.engine.mu.Unlock()
+	return c.compiled != nil
+}
+
 // compile runs on a goroutine of the engine's, because the first caller may give up before it is
 // done and others still wait.
 func (c *code) compile(run *compilation) {

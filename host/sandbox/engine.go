@@ -63,6 +63,7 @@ type Engine struct {
 	known     map[string]map[string]signature
 	manifests manifests
 	modules   modules
+	refusals  refusals
 	budget    runner.Budget
 
 	mu     sync.Mutex
@@ -208,7 +209,8 @@ func (a *Artifact) check() error {
 // instantiated once under InitTimeout and asked for its manifest. Otherwise it is compiled at its
 // first call.
 //
-// Errors are of CodeContract, or CodeLimit where a bound was met, and their text is for the
+// A module that was refused after it ran is refused for a second without another try, where the limits
+// are the same. Errors are of CodeContract, or CodeLimit where a bound was met, and their text is for the
 // plugin's author; CodeTrap where the module crashed while it started.
 func (e *Engine) Load(ctx context.Context, a Artifact) (host.Guest, *abi.Manifest, error) {
 	if err := a.check(); err != nil {
@@ -220,6 +222,10 @@ func (e *Engine) Load(ctx context.Context, a Artifact) (host.Guest, *abi.Manifes
 		return nil, nil, err
 	}
 	if err := s.checkMemory(a.Name, a.Limits.MemoryBytes); err != nil {
+		return nil, nil, err
+	}
+	as := refusedAs{a.Digest, a.Limits}
+	if err := e.refusals.get(as, time.Now()); err != nil {
 		return nil, nil, err
 	}
 	kept, err := e.modules.put(a.Digest, a.Wasm)
@@ -238,6 +244,9 @@ func (e *Engine) Load(ctx context.Context, a Artifact) (host.Guest, *abi.Manifes
 		err = s.fits(m)
 	}
 	if err != nil {
+		if g.code.done() { // what compiling says has the compiler's ceilings to blame, too
+			e.refusals.note(as, err, time.Now())
+		}
 		return nil, nil, errors.Join(err, g.Close(context.WithoutCancel(ctx)))
 	}
 	return g, m, nil
