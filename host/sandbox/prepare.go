@@ -17,7 +17,7 @@ import (
 
 // preparation names what prepare does to a module. It is part of the key under which compiled code
 // and manifests are kept: change it with every change of what prepare or package meter writes.
-const preparation = "m4"
+const preparation = "m5"
 
 // prepare returns the module as it will be compiled: metered, so that its code can be interrupted
 // anywhere and its fuel counted, with its globals and its memory's length within reach of a reset, and
