@@ -88,6 +88,12 @@ type Limits struct {
 	EgressBytes int64 `json:"egress_bytes,omitempty"`
 }
 
+// TakesInput tells whether arguments of n bytes are within the limit, which is to be filled.
+func (l *Limits) TakesInput(n int) bool { return int64(n) <= l.InputBytes }
+
+// TakesOutput tells it of an answer, or of an event.
+func (l *Limits) TakesOutput(n int) bool { return int64(n) <= l.OutputBytes }
+
 // Border is what a guest meets when it calls out: one value per call, made by invoke.
 type Border interface {
 	// Emit passes an event on. Data is the guest's memory: copy what is kept. An error ends the call.

@@ -5,6 +5,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"runtime"
+	"time"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -32,11 +34,14 @@ type loops struct {
 	runtime          wazero.Runtime
 	plain, rewritten api.Module
 	counter          meter.Counter
+	// A tick looks at both, as the sandbox's does.
+	deadline time.Time
+	gone     chan struct{}
 }
 
 func openLoops() (*loops, error) {
 	ctx := context.Background()
-	l := &loops{runtime: wazero.NewRuntime(ctx)}
+	l := &loops{runtime: wazero.NewRuntime(ctx), deadline: time.Now().Add(time.Hour), gone: make(chan struct{})}
 	m, err := wasmbin.Decode(loopModule, wasmbin.Settings{})
 	if err != nil {
 		return nil, fmt.Errorf("the loop: %w", err)
@@ -47,6 +52,15 @@ func openLoops() (*loops, error) {
 	}
 	i32 := []api.ValueType{api.ValueTypeI32}
 	tick := api.GoModuleFunc(func(_ context.Context, _ api.Module, stack []uint64) {
+		runtime.Gosched()
+		select {
+		case <-l.gone:
+			panic("the caller has given up")
+		default:
+		}
+		if time.Until(l.deadline) <= 0 {
+			panic("the time is over")
+		}
 		next, ok := l.counter.Tick(int32(uint32(stack[0])))
 		if !ok {
 			panic("the fuel is used up")

@@ -19,6 +19,7 @@ import (
 	"github.com/gantryhost/gantry/host/journal"
 	"github.com/gantryhost/gantry/host/metrics"
 	"github.com/gantryhost/gantry/host/quota"
+	"github.com/gantryhost/gantry/host/runner"
 	"github.com/gantryhost/gantry/host/schema"
 	"github.com/gantryhost/gantry/host/store/badgerstore"
 	"github.com/gantryhost/gantry/registry"
@@ -27,7 +28,8 @@ import (
 // plenty is a limit that is counted and never met.
 const plenty = 1 << 50
 
-// manyOps is how many operations the guest of the row about operations asks for.
+// manyOps is how many operations the guest of the row about operations asks for, how many events that
+// of the row about events emits, and how many comparisons make one measurement.
 const manyOps = 1000
 
 // inputSchema is of the tool whose arguments are checked.
@@ -82,7 +84,7 @@ func (b *bench) close() {
 
 func modules() fstest.MapFS {
 	files := fstest.MapFS{}
-	for _, name := range []string{"plain", "checked", "asking"} {
+	for _, name := range []string{"plain", "checked", "asking", "telling"} {
 		files[name+".wasm"] = &fstest.MapFile{Data: []byte("\x00asm\x01\x00\x00\x00" + name)}
 	}
 	return files
@@ -97,17 +99,24 @@ func (loader) Load(_ context.Context, a *registry.Artifact) (host.Guest, *abi.Ma
 	if a.Name == "checked" {
 		m.Tools[0].InputSchema = json.RawMessage(inputSchema)
 	}
-	return nothing{asks: a.Name == "asking"}, m, m.Validate()
+	return nothing{asks: a.Name == "asking", tells: a.Name == "telling"}, m, m.Validate()
 }
 
-// nothing is a guest that answers at once, or after many operations.
-type nothing struct{ asks bool }
+// nothing is a guest that answers at once, or after many operations or events.
+type nothing struct{ asks, tells bool }
 
 // Call implements host.Guest.
 func (n nothing) Call(ctx context.Context, c *host.GuestCall) (host.Output, host.Usage, error) {
 	if n.asks {
 		for range manyOps {
 			if _, err := c.Border.Op(ctx, "none", nil); err != nil {
+				return host.Output{}, host.Usage{}, err
+			}
+		}
+	}
+	if n.tells {
+		for range manyOps {
+			if err := c.Border.Emit(ctx, abi.EventPartial, answer); err != nil {
 				return host.Output{}, host.Usage{}, err
 			}
 		}
@@ -154,14 +163,39 @@ type deaf struct{}
 // Record implements invoke.Journal.
 func (deaf) Record(journal.Entry) {}
 
+func noEvent(context.Context, abi.EventKind, []byte) error { return nil }
+
+// sizes looks at the sizes of many calls and, where it checks, holds them against their limits.
+func (b *bench) sizes(check bool) func() error {
+	lim := host.Limits{InputBytes: 4 << 20, OutputBytes: 8 << 20}
+	calls := [8]struct{ in, out int }{}
+	for i := range calls {
+		calls[i].in, calls[i].out = len(b.input)+i, len(answer)+i
+	}
+	return func() error {
+		all := 0
+		for i := range manyOps {
+			c := &calls[i%len(calls)]
+			if check && (!lim.TakesInput(c.in) || !lim.TakesOutput(c.out)) {
+				return errors.New("a call is over its limits")
+			}
+			all += c.in + c.out
+		}
+		if all == 0 {
+			return errors.New("no call has a size")
+		}
+		return nil
+	}
+}
+
 func nothingAtAll() error { return nil }
 
 func (b *bench) pairs() []pair {
-	gate := fair.New(64)
+	gate, budget := fair.New(64), runner.Budget{Limit: 2 << 30}
 	check, err := schema.Compile([]byte(inputSchema))
 	now := time.Now()
 	return []pair{
-		{row: "interruption and fuel: one turn of a tight loop", with: b.loops.metered(0), without: b.loops.bare(), per: loopTurns},
+		{row: "interruption, the time limit and fuel: one turn of a tight loop", with: b.loops.metered(0), without: b.loops.bare(), per: loopTurns},
 		{row: "the same with a limit of fuel", with: b.loops.metered(plenty), without: b.loops.metered(0), per: loopTurns},
 		{row: "schema: 1 KB of arguments", without: nothingAtAll, with: func() error {
 			if err != nil {
@@ -175,6 +209,28 @@ func (b *bench) pairs() []pair {
 				if _, err := noOp(b.ctx, nil, nil); err != nil {
 					return err
 				}
+			}
+			return nil
+		}},
+		{row: "events: counting, measuring and passing on one", with: b.call("telling", nil), per: manyOps, without: func() error {
+			for range manyOps {
+				if err := noEvent(b.ctx, abi.EventPartial, answer); err != nil {
+					return err
+				}
+			}
+			return nil
+		}},
+		{row: "input and output: comparing the two sizes of a call", with: b.sizes(true), without: b.sizes(false), per: manyOps},
+		{row: "memory: taking a growth from the budget and giving it back", without: nothingAtAll, with: func() error {
+			if !budget.Take(runner.PageBytes) {
+				return errors.New("the budget is used up")
+			}
+			budget.Give(runner.PageBytes)
+			return nil
+		}},
+		{row: "log: one line of a plugin's", without: nothingAtAll, with: func() error {
+			if _, line := runner.Line(1, abi.LogInfo, b.input[:100]); len(line) != 100 {
+				return errors.New("the line was cut")
 			}
 			return nil
 		}},

@@ -228,7 +228,7 @@ func (g *guest) checkCall(c *host.GuestCall, lim *host.Limits) error {
 		return host.Errorf(opCall, abi.CodeInternal, "a call needs a border")
 	case c.Entry != host.EntryTool || c.Index < 0 || c.Index >= len(g.forms):
 		return host.Errorf(opCall, abi.CodeInternal, "an Extism plugin has no entry %d number %d", c.Entry, c.Index)
-	case n > lim.InputBytes:
+	case !lim.TakesInput(len(c.Input)):
 		return g.overLimit("input", runner.Size(lim.InputBytes), "the arguments have "+runner.Size(n))
 	// Extism gives a plugin whose memory is too small an empty input, and says nothing.
 	case n+pageBytes > g.memoryLimit():

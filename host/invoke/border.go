@@ -22,7 +22,7 @@ func (c *call) Emit(_ context.Context, kind abi.EventKind, data []byte) error {
 		return host.Errorf(op, abi.CodeLimit, "the call emitted more than %d events", c.limits.Events).
 			WithHint("raise limits: events: in %s.yaml", c.plugin.Name)
 	}
-	if int64(len(data)) > c.limits.OutputBytes {
+	if !c.limits.TakesOutput(len(data)) {
 		return host.Errorf(op, abi.CodeLimit, "an event has %d bytes; at most %d are allowed", len(data), c.limits.OutputBytes).
 			WithHint("raise limits: output: in %s.yaml", c.plugin.Name)
 	}

@@ -179,7 +179,7 @@ func (p *Pipeline) checkInput(ref registry.ToolRef, input []byte, lim *host.Limi
 	if len(input) == 0 || string(input) == "null" {
 		input = []byte("{}")
 	}
-	if int64(len(input)) > lim.InputBytes {
+	if !lim.TakesInput(len(input)) {
 		return nil, host.Errorf(op, abi.CodeLimit, "the input has %d bytes; the plugin %s takes at most %d", len(input), ref.Plugin.Name, lim.InputBytes).
 			WithHint("send less, or raise limits: input: in %s.yaml", ref.Plugin.Name)
 	}
@@ -212,7 +212,7 @@ func (c *call) run(ctx context.Context, g host.Guest) (out host.Output, err erro
 	out, c.usage, err = g.Call(ctx, &c.guest)
 	err = c.settled(ctx, err)
 	c.out = len(out.Data)
-	if err == nil && int64(len(out.Data)) > c.limits.OutputBytes {
+	if err == nil && !c.limits.TakesOutput(len(out.Data)) {
 		return host.Output{}, host.Errorf(op, abi.CodeLimit, "the answer has %d bytes; at most %d are allowed", len(out.Data), c.limits.OutputBytes).
 			WithHint("raise limits: output: in %s.yaml", c.plugin.Name)
 	}

@@ -270,7 +270,7 @@ func (p *Pipeline) ask(ctx context.Context, op string, r *Request, find func(*ho
 	}
 	defer release()
 	c.use(a.plugin)
-	if int64(len(r.Input)) > c.limits.InputBytes {
+	if !c.limits.TakesInput(len(r.Input)) {
 		return c, out, host.Errorf(op, abi.CodeLimit, "the input has %d bytes; the plugin %s takes at most %d", len(r.Input), a.plugin.Name, c.limits.InputBytes)
 	}
 	if c.info.State, err = p.sealer.open(who, a.what, r.State, c.started); err != nil {

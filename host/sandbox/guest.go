@@ -81,7 +81,7 @@ func (g *guest) checkCall(c *host.GuestCall, lim *host.Limits) error {
 		return host.Errorf(opCall, abi.CodeInternal, "entry %d is unknown", c.Entry)
 	case c.Border == nil:
 		return host.Errorf(opCall, abi.CodeInternal, "a call needs a border")
-	case n > lim.InputBytes:
+	case !lim.TakesInput(len(c.Input)):
 		return g.overLimit("input", runner.Size(lim.InputBytes), "the arguments have "+runner.Size(n))
 	case n > lim.MemoryBytes:
 		return g.overLimit("memory", runner.Size(lim.MemoryBytes), "the arguments have "+runner.Size(n)+", more than the plugin's memory may hold")

@@ -58,11 +58,10 @@ func hostOpRead(in *instance, mem api.Memory, stack []uint64) {
 
 func hostOutput(in *instance, mem api.Memory, stack []uint64) {
 	src := in.region(mem, abi.ImportOutput, "ptr", stack)
-	if limit := in.task.limits.OutputBytes; int64(len(src)) > limit {
-		in.end(in.guest.overLimit("output", runner.Size(limit), "the plugin answered "+runner.Size(int64(len(src)))))
+	if limits := &in.task.limits; !limits.TakesOutput(len(src)) {
+		in.end(in.guest.overLimit("output", runner.Size(limits.OutputBytes), "the plugin answered "+runner.Size(int64(len(src)))))
 	}
 	in.output = append(in.output[:0], src...)
-
 }
 
 func hostEmit(in *instance, mem api.Memory, stack []uint64) {
@@ -77,7 +76,7 @@ func hostEmit(in *instance, mem api.Memory, stack []uint64) {
 		in.end(host.Errorf(opCall, abi.CodeContract, "the plugin emitted an event of kind %d; the contract knows 0 and 1", kind))
 	case in.events > limits.Events:
 		in.end(in.guest.overLimit("events", strconv.Itoa(limits.Events), "the plugin emitted too many events in one call"))
-	case int64(len(data)) > limits.OutputBytes:
+	case !limits.TakesOutput(len(data)):
 		in.end(in.guest.overLimit("output", runner.Size(limits.OutputBytes), "the plugin emitted an event of "+runner.Size(int64(len(data)))))
 	}
 	data = in.copied(data)
