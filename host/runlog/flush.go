@@ -82,7 +82,7 @@ func (l *Log) Flush(ctx context.Context) error {
 
 // turn goes on in a new file where the old one is mostly about runs that the store has; mu is held.
 func (l *Log) turn() error {
-	if l.cfg.Dir == "" || !l.file.full() {
+	if l.cfg.Dir == "" || !l.file.due() {
 		return nil
 	}
 	if err := l.file.next(l.all()); err != nil {

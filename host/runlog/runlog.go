@@ -1,7 +1,7 @@
 // Copyright 2026 The Gantry Authors.
 
 // Package runlog keeps runs that nobody comes back to with a request id: each survives a kill of the
-// process from its beginning on, and costs two small writes to a file. What has ended goes into the
+// process from its beginning on, and costs two small entries in a file. What has ended goes into the
 // store a little later, many runs to a record.
 //
 // It knows runs as ids and bytes. It does not sync: a power cut may lose the last moments. It promises
@@ -261,7 +261,13 @@ func (l *Log) write(op string, kind byte, k key, run []byte) error {
 	if l.cfg.Dir == "" {
 		return nil
 	}
-	if err := l.file.write(kind, k, run); err != nil {
+	err := l.file.write(kind, k, run)
+	if errors.Is(err, errFull) {
+		if err = l.file.next(l.all()); err == nil {
+			err = l.file.write(kind, k, run)
+		}
+	}
+	if err != nil {
 		return host.Errorf(op, abi.CodeUnavailable, "the log of runs cannot be written: %w", err)
 	}
 	return nil

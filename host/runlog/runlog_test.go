@@ -204,6 +204,7 @@ func TestTheFileEndsAnywhere(t *testing.T) {
 	}
 	whole, err := os.ReadFile(segmentPath(dir, l.file.number))
 	must(t, err)
+	whole = whole[:l.file.at]
 	left := func(t *testing.T, data []byte) (*Log, string) {
 		cut := t.TempDir()
 		must(t, os.WriteFile(segmentPath(cut, 7), data, 0o600))
@@ -232,6 +233,23 @@ func TestTheFileEndsAnywhere(t *testing.T) {
 		gone(t, next, "acme", idOf(1, 2))
 		if kept, err := os.ReadFile(segmentPath(cut, 7) + ".damaged"); err != nil || !bytes.Equal(kept, bad) {
 			t.Errorf("it is not put aside: %v", err)
+		}
+	})
+	t.Run("with zeros behind it, it ends where they begin", func(t *testing.T) {
+		next, cut := left(t, append(bytes.Clone(whole), make([]byte, 5000)...))
+		want(t, next, idOf(1, 3), "run 3")
+		if aside, _ := filepath.Glob(cut + "/*.damaged"); len(aside) != 0 {
+			t.Error("it is put aside as damaged")
+		}
+	})
+	t.Run("with zeros in the middle, it is put aside", func(t *testing.T) {
+		bad := bytes.Clone(whole)
+		clear(bad[ends[0]:ends[2]])
+		next, cut := left(t, bad)
+		want(t, next, idOf(1, 0), "run 0")
+		gone(t, next, "acme", idOf(1, 3))
+		if aside, _ := filepath.Glob(cut + "/*.damaged"); len(aside) != 1 {
+			t.Error("it is not put aside")
 		}
 	})
 	t.Run("other files are left alone", func(t *testing.T) {
@@ -264,13 +282,55 @@ func TestTheFileStaysSmall(t *testing.T) {
 	if err != nil || len(files) != 1 {
 		t.Fatalf("got %v, %v; want one file", files, err)
 	}
-	if info, err := files[0].Info(); err != nil || info.Size() > segmentSize+2<<20 {
+	if info, err := files[0].Info(); err != nil || info.Size() > 2*segmentSize+1<<20 {
 		t.Errorf("it has %d bytes, %v", info.Size(), err)
 	}
 	next := afterKill(t, dir, s)
 	want(t, next, slow, "slow")
 	for i := 1; i <= n; i += 997 {
 		want(t, next, idOf(i, i), string(run))
+	}
+}
+
+func TestAFullFileIsFollowedByAnother(t *testing.T) {
+	dir, s := t.TempDir(), newStore(t)
+	l := open(t, dir, s)
+	run := make([]byte, 400<<10)
+	for n := range 40 { // twice what a file has room for, without a flush
+		end(t, l, "acme", idOf(1, n), append(run, byte(n)))
+	}
+	must(t, l.Begin("acme", idOf(1, 99), []byte("begins")))
+	if files, err := os.ReadDir(dir); err != nil || len(files) != 1 {
+		t.Errorf("got %v, %v; want one file", files, err)
+	}
+	next := afterKill(t, dir, s)
+	want(t, next, idOf(1, 99), "begins")
+	for n := range 40 {
+		want(t, next, idOf(1, n), string(append(run, byte(n))))
+	}
+}
+
+func TestEntriesWrittenBySystemCallsAreTheSame(t *testing.T) {
+	dir, s := t.TempDir(), newStore(t)
+	l := open(t, dir, s)
+	f, err := os.OpenFile(segmentPath(dir, l.file.number), os.O_RDWR|os.O_TRUNC, 0o600)
+	must(t, err)
+	must(t, l.file.m.close())
+	l.file.m = plainFile{f}
+	other := open(t, t.TempDir(), s)
+	for _, l := range []*Log{l, other} {
+		end(t, l, "acme", idOf(1, 1), []byte("one"))
+		must(t, l.Begin("acme", idOf(1, 2), []byte("two")))
+	}
+	next := afterKill(t, dir, s)
+	want(t, next, idOf(1, 1), "one")
+	want(t, next, idOf(1, 2), "two")
+	a, err := os.ReadFile(segmentPath(dir, l.file.number))
+	must(t, err)
+	b, err := os.ReadFile(segmentPath(other.cfg.Dir, other.file.number))
+	must(t, err)
+	if !bytes.Equal(a, b[:len(a)]) || len(bytes.TrimRight(b[len(a):], "\x00")) > 0 {
+		t.Error("the two files differ")
 	}
 }
 
@@ -327,10 +387,10 @@ func TestAStoreThatRefuses(t *testing.T) {
 func TestAFileThatCannotBeWritten(t *testing.T) {
 	l := open(t, t.TempDir(), newStore(t))
 	must(t, l.Begin("acme", idOf(1, 1), []byte("begins")))
-	good := l.file.f
-	bad, err := os.Open(good.Name()) // for reading alone
+	good := l.file.m
+	bad, err := os.Open(segmentPath(l.cfg.Dir, l.file.number)) // for reading alone
 	must(t, err)
-	l.file.f = bad
+	l.file.m = plainFile{bad}
 	if err := l.Begin("acme", idOf(1, 2), nil); host.CodeOf(err) != abi.CodeUnavailable {
 		t.Errorf("a run is begun: %v", err)
 	}
@@ -339,7 +399,7 @@ func TestAFileThatCannotBeWritten(t *testing.T) {
 		t.Errorf("the end is said to be kept: %v", err)
 	}
 	want(t, l, idOf(1, 1), "ends")
-	l.file.f = good
+	l.file.m = good
 	must(t, bad.Close())
 	must(t, l.Flush(context.Background()))
 	want(t, l, idOf(1, 1), "ends")

@@ -3,10 +3,12 @@
 package runlog
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -64,31 +66,56 @@ func nextEntry(b []byte) (kind byte, k key, run, rest []byte, ok bool) {
 	return kind, k, body[used+int(n):], b[headSize+size:], true
 }
 
+// medium is where entries are written, from the beginning on.
+type medium interface {
+	// put writes an entry. Once it has returned without error the entry outlives the process.
+	put(at int64, entry []byte) error
+	// size is how much there is room for.
+	size() int64
+	close() error
+}
+
+// plainFile is a medium with a system call for each entry.
+type plainFile struct{ f *os.File }
+
+func (p plainFile) put(at int64, entry []byte) error {
+	_, err := p.f.WriteAt(entry, at)
+	return err
+}
+
+func (p plainFile) size() int64  { return math.MaxInt64 }
+func (p plainFile) close() error { return p.f.Close() }
+
 // segment is the file that is written. Its zero value is none.
 type segment struct {
 	dir    string
 	number uint64
-	f      *os.File
+	m      medium
 	at     int64 // where the next entry goes
 	begins int64 // how much the file began with
 	buf    []byte
 }
 
-// segmentSize is from when on a new file is begun.
+// segmentSize is from when on a new file is begun after a flush, and half of what a file has room for at
+// least.
 const segmentSize = 4 << 20
 
-// full tells whether a new file would be much smaller.
-func (s *segment) full() bool { return s.at > max(segmentSize, 2*s.begins) }
+// due tells whether a new file would be much smaller.
+func (s *segment) due() bool { return s.at > max(segmentSize, 2*s.begins) }
 
-// write adds an entry. It goes where the last whole one ended, so half of one that did not fit is
-// written over.
+var errFull = errors.New("the file is full")
+
+// write adds an entry, or fails with errFull. It goes where the last whole one ended, so half of one that
+// could not be written is written over.
 func (s *segment) write(kind byte, k key, run []byte) error {
 	s.buf = appendEntry(s.buf[:0], kind, k, run)
-	n, err := s.f.WriteAt(s.buf, s.at)
-	if err != nil {
+	if s.at+int64(len(s.buf)) > s.m.size() {
+		return errFull
+	}
+	if err := s.m.put(s.at, s.buf); err != nil {
 		return err
 	}
-	s.at += int64(n)
+	s.at += int64(len(s.buf))
 	if cap(s.buf) > 64<<10 {
 		s.buf = nil
 	}
@@ -99,28 +126,29 @@ func (s *segment) write(kind byte, k key, run []byte) error {
 // the one before stays.
 func (s *segment) next(entries []byte) error {
 	path := segmentPath(s.dir, s.number+1)
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err != nil {
 		return err
 	}
 	if _, err := f.Write(entries); err != nil {
 		return errors.Join(err, f.Close(), os.Remove(path))
 	}
-	before, had := segmentPath(s.dir, s.number), s.f
-	s.f, s.number, s.at, s.begins = f, s.number+1, int64(len(entries)), int64(len(entries))
+	m := mapped(f, 2*int64(len(entries)+segmentSize))
+	before, had := segmentPath(s.dir, s.number), s.m
+	s.m, s.number, s.at, s.begins = m, s.number+1, int64(len(entries)), int64(len(entries))
 	if had == nil {
 		return nil
 	}
 	// Should it stay, its runs are read once more at the next start and are the same.
 	_ = os.Remove(before)
-	return had.Close()
+	return had.close()
 }
 
 func (s *segment) close() error {
-	if s.f == nil {
+	if s.m == nil {
 		return nil
 	}
-	return s.f.Close()
+	return s.m.close()
 }
 
 func segmentPath(dir string, number uint64) string {
@@ -153,20 +181,21 @@ func segments(dir string) ([]found, error) {
 	return out, nil
 }
 
-// replay calls apply for each entry of a file, and returns how many bytes at its end are none. Torn says
-// that they are the beginning of one.
+// replay calls apply for each entry of a file, and returns how many bytes behind the last are neither
+// entries nor the zeros of a file that is not full. Torn says that they are the beginning of an entry.
 func replay(path string, apply func(kind byte, k key, run []byte)) (rest int, torn bool, err error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return 0, false, err
 	}
-	for len(data) > 0 {
+	for {
 		kind, k, run, after, ok := nextEntry(data)
 		if !ok {
-			return len(data), len(data) < headSize || uint64(binary.LittleEndian.Uint32(data)) > uint64(len(data)-headSize), nil
+			break
 		}
 		apply(kind, k, slices.Clone(run))
 		data = after
 	}
-	return 0, false, nil
+	data = bytes.TrimRight(data, "\x00")
+	return len(data), len(data) < headSize || uint64(binary.LittleEndian.Uint32(data)) > uint64(len(data)-headSize), nil
 }
