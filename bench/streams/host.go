@@ -49,7 +49,8 @@ func start() (*host, error) {
 	if h.admin, err = h.token("--kind", "admin"); err != nil {
 		return nil, err
 	}
-	h.cmd = exec.Command("bin/gantry", "serve", "--data", filepath.Join(dir, "data"), "--plugins", plugins, "--listen", h.addr, "--log-level", "error")
+	h.cmd = exec.Command("bin/gantry", "serve", "--data", filepath.Join(dir, "data"), "--plugins", plugins, "--listen", h.addr, "--log-level", "error",
+		"--session-sleep", sleep.String())
 	h.cmd.Stderr = os.Stderr
 	if err := h.cmd.Start(); err != nil {
 		return nil, err

@@ -4,7 +4,7 @@
 // them, in both eras of MCP, looks at the host's memory before, with them and after they have left,
 // and lets some clients stop reading in the middle of an answer.
 //
-//	make build && go run ./bench/streams [-n 10000] [-slow 50] [-only 2026-07-28|2025-11-25|slow] [-settle 75s] [-json]
+//	make build && go run ./bench/streams [-n 10000] [-slow 50] [-only 2026-07-28|2025-11-25|slow] [-settle 75s] [-sleep 1m] [-json]
 //
 // The host is a process of its own on this machine. Memory is what the kernel counts as the process's
 // resident set. It needs as many descriptors as streams (ulimit -n). It is a program, not a test: it
@@ -36,6 +36,7 @@ func main() {
 	slow := flag.Int("slow", 50, "how many clients stop reading")
 	only := flag.String("only", "", "a version of the protocol, or slow, for the readers that are; all where empty")
 	flag.DurationVar(&settle, "settle", settle, "how long the open streams are left alone before the host's memory is looked at")
+	flag.DurationVar(&sleep, "sleep", sleep, "the host's --session-sleep")
 	asJSON := flag.Bool("json", false, "print rows as JSON")
 	flag.Parse()
 	rows, err := run(*n, *slow, *only)
@@ -50,6 +51,9 @@ func main() {
 // settle is long enough for comments on every stream, and for the host to have had its minute to give
 // memory back.
 var settle = 75 * time.Second
+
+// sleep is when sessions sleep that have nothing but a silent stream: the host's own default.
+var sleep = time.Minute
 
 func run(n, slow int, only string) ([]row, error) {
 	var rows []row
@@ -114,12 +118,8 @@ func (h *host) idle(era string, n int) ([]row, error) {
 	for _, s := range streams {
 		s.close()
 	}
-	stay := 80
-	if era < "2026" {
-		stay += n // a session outlives its stream, and the SDK has a goroutine for it
-	}
 	left := func(v vitals) bool {
-		return v.descriptors <= before.descriptors+8 && v.goroutines <= before.goroutines+stay
+		return v.descriptors <= before.descriptors+8 && v.goroutines <= before.goroutines+80
 	}
 	gone, took, err := h.until(2*time.Minute, left)
 	if err != nil {

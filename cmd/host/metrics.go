@@ -63,6 +63,8 @@ func (a *app) families() []metrics.Family {
 			func() float64 { return float64(a.pipeline.Stats().Runs) }),
 		one("gantry_mcp_sessions", "MCP sessions that are open.",
 			func() float64 { return float64(a.mcp.Sessions()) }),
+		one("gantry_mcp_sessions_asleep", "Those of them that sleep.",
+			func() float64 { return float64(a.mcp.Asleep()) }),
 		one("gantry_http_connections", "Connections that are open.",
 			func() float64 { return float64(a.net.web.Stats().Connections) }),
 		one("gantry_http_streams", "Answers under way that are streams, or may become one.",

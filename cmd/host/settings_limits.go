@@ -20,6 +20,7 @@ type limitSettings struct {
 	MaxConnections int
 	MaxSessions    int
 	SessionIdle    time.Duration
+	SessionSleep   time.Duration // 0 where none sleeps
 
 	// of a tenant, where it has none of its own
 	Quota             quota.Limits
@@ -45,6 +46,7 @@ func (s *limitSettings) bindLimits(f *pflag.FlagSet) {
 	f.IntVar(&s.MaxConnections, "max-connections", 1024, "most connections of one address (IPv6: of one /64); loopback is not counted")
 	f.IntVar(&s.MaxSessions, "max-sessions", 20_000, "most MCP sessions of all clients together, and most change streams")
 	f.DurationVar(&s.SessionIdle, "session-idle", 4*time.Hour, "`time` after which an MCP session without a request ends")
+	f.DurationVar(&s.SessionSleep, "session-sleep", time.Minute, "`time` after which an MCP session without a request sleeps until the next one; 0 is never")
 }
 
 // bindTenantLimits declares the flags that every command has, since each may run calls. Few operators
@@ -75,6 +77,7 @@ func (s *limitSettings) checkLimits() error {
 	for flag, n := range map[string]int64{
 		"tenant-calls-per-minute": s.Quota.CallsPerMinute, "tenant-calls-per-day": s.Quota.CallsPerDay,
 		"tenant-fuel-per-day": s.Quota.FuelPerDay, "run-limit": int64(s.RunLimit), "session-idle": int64(s.SessionIdle),
+		"session-sleep": int64(s.SessionSleep),
 	} {
 		if n < 0 {
 			return usageError{fmt.Errorf("--%s: %d is negative", flag, n)}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/hkdf"
 	"crypto/sha256"
@@ -284,7 +285,7 @@ func (a *app) openMCP(context.Context) error {
 	if a.mcp, err = mcp.New(mcp.Config{
 		Pipeline: a.pipeline, Tasks: a.pipeline, Name: a.s.ServerName, Version: version, Logger: a.log, AllowedOrigins: a.s.Origins,
 		MaxBodyBytes: int64(a.s.MaxRequest), MaxSessions: a.s.MaxSessions, SessionTimeout: a.s.SessionIdle,
-		NoHotPath: a.s.NoHotPath, PageSize: a.s.PageSize, SessionKey: sessions,
+		SleepAfter: cmp.Or(a.s.SessionSleep, -1), NoHotPath: a.s.NoHotPath, PageSize: a.s.PageSize, SessionKey: sessions,
 		Documents: a.skills, Skills: skillMethods{a.skills},
 	}); err != nil {
 		return err

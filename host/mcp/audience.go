@@ -3,6 +3,8 @@
 package mcp
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,34 +36,65 @@ func (k lists) method() string {
 // announceDelay is how long changes of lists are collected before they are told, as in the SDK.
 const announceDelay = 10 * time.Millisecond
 
-// audience are the change streams on a view.
+// restless is how long after a change of a list a session stays awake: for the SDK, which tells its
+// sessions of it after a while too.
+const restless = time.Second
+
+// audience are those on a view who have to be told of changes: change streams, and sessions that are
+// asleep, which the SDK does not know at the time.
 type audience struct {
 	mu    sync.Mutex
-	of    map[*Listener]struct{}
+	of    map[member]struct{}
 	due   lists
 	timer *time.Timer
+	last  time.Time // of a change
 }
 
-func (a *audience) add(l *Listener) {
+// member is told of changes, from any goroutine, and perhaps once more when it has gone.
+type member interface {
+	tell(changed lists)
+	updated(uri string)
+}
+
+func (a *audience) add(m member) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.join(m)
+}
+
+// join is add for a caller that holds a.mu.
+func (a *audience) join(m member) {
 	if a.of == nil {
-		a.of = make(map[*Listener]struct{})
+		a.of = make(map[member]struct{})
 	}
-	a.of[l] = struct{}{}
+	a.of[m] = struct{}{}
 }
 
-func (a *audience) remove(l *Listener) {
+// addQuiet adds m, unless there was a change just now.
+func (a *audience) addQuiet(m member) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	delete(a.of, l)
+	if time.Since(a.last) < restless {
+		return false
+	}
+	a.join(m)
+	return true
+}
+
+// remove returns the changes that m has not been told of.
+func (a *audience) remove(m member) (due lists) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	due = a.due
+	delete(a.of, m)
 	if len(a.of) > 0 {
-		return
+		return due
 	}
 	a.of = nil // a map keeps the room of all that were in it
 	if a.due = 0; a.timer != nil {
 		a.timer.Stop()
 	}
+	return due
 }
 
 func (a *audience) empty() bool {
@@ -74,6 +107,7 @@ func (a *audience) empty() bool {
 func (a *audience) changed(kind lists) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.last = time.Now()
 	if len(a.of) == 0 {
 		return
 	}
@@ -87,18 +121,20 @@ func (a *audience) changed(kind lists) {
 
 func (a *audience) tell() {
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	for l := range a.of {
-		l.tell(a.due)
-	}
+	due, members := a.due, slices.Collect(maps.Keys(a.of))
 	a.due = 0
+	a.mu.Unlock()
+	for _, m := range members {
+		m.tell(due)
+	}
 }
 
 func (a *audience) updated(uri string) {
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	for l := range a.of {
-		l.updated(uri)
+	members := slices.Collect(maps.Keys(a.of))
+	a.mu.Unlock()
+	for _, m := range members {
+		m.updated(uri)
 	}
 }
 

@@ -93,6 +93,15 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer s.sessions.leave(n, r)
 	s.sessions.heed(n, body)
+	switch {
+	case n == nil:
+	case r.Method == http.MethodDelete && s.sessions.dropAsleep(n):
+		out.WriteHeader(http.StatusNoContent)
+		return
+	case !s.awake(n, p):
+		sessionGone().write(out)
+		return
+	}
 	s.serveSession(out, r, p, body)
 }
 

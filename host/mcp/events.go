@@ -22,7 +22,7 @@ func (s *sessions) shelf(session, stream string) string {
 	return s.byID[session].shelf(session, stream)
 }
 
-// shelf is the same for a caller that holds s.mu; n may be nil.
+// shelf is the same for a caller that holds sessions.mu. n is nil before the session's first answer.
 func (n *session) shelf(session, stream string) string {
 	if stream != "" && (n == nil || !n.met) {
 		return helloShelf(session)
@@ -46,16 +46,21 @@ func (s *sessions) Open(ctx context.Context, session, stream string) error {
 
 // Append keeps an event, and tells the session's standing stream of its own.
 func (s *sessions) Append(ctx context.Context, session, stream string, data []byte) error {
-	if err := s.MemoryEventStore.Append(ctx, s.shelf(session, stream), stream, data); err != nil || stream != "" {
-		return err
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if n := s.byID[session]; n != nil {
-		n.told++
-		if n.standing != nil {
-			n.standing.notify()
-		}
+	n := s.byID[session]
+	if n != nil && n.rising && stream != "" {
+		return nil // see nap
+	}
+	if err := s.MemoryEventStore.Append(ctx, n.shelf(session, stream), stream, data); err != nil || n == nil {
+		return err
+	}
+	if n.kept = n.kept || n.met || stream == ""; stream != "" {
+		return nil
+	}
+	n.told++
+	if n.standing != nil {
+		n.standing.notify()
 	}
 	return nil
 }

@@ -18,7 +18,7 @@ func (s *sessions) find(id []byte, p *host.Principal) *session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := s.byID[string(id)]
-	if n == nil || n.logs || !n.belongsTo(p) {
+	if n == nil || n.level != "" || !n.belongsTo(p) {
 		return nil
 	}
 	return n
@@ -33,6 +33,9 @@ func (s *sessions) begin(c *hotCall) bool {
 	if s.byID[n.id] != n || n.calls[c.id] != nil {
 		return false
 	}
+	if n.calls == nil {
+		n.calls = make(map[string]*hotCall)
+	}
 	n.calls[c.id] = c
 	n.posts++
 	n.last = time.Now()
@@ -46,15 +49,6 @@ func (s *sessions) ended(c *hotCall) {
 	delete(c.session.calls, c.id)
 	c.session.posts--
 	c.session.last = time.Now()
-}
-
-// wantsLogs notes that the session's client has asked for log lines.
-func (s *sessions) wantsLogs(id string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if n := s.byID[id]; n != nil {
-		n.logs = true
-	}
 }
 
 // heed ends the hot call that a message takes back, if it is such a message. The SDK, which gets the

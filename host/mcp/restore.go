@@ -30,7 +30,7 @@ func (s *Server) restore(id string, p *host.Principal) bool {
 	}
 	v := s.views.get(p)
 	if !s.shakeHands(v, p, id, hello) {
-		v.endSession(id)
+		v.endSession(id, nil)
 		return false
 	}
 	// Only now, for other requests of the session may be waiting for it.

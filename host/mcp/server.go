@@ -51,6 +51,7 @@ type Pipeline interface {
 const (
 	defaultName             = "gantry"
 	defaultSessionTimeout   = 4 * time.Hour
+	defaultSleepAfter       = time.Minute
 	defaultAskTimeout       = 5 * time.Minute
 	defaultMaxBodyBytes     = 4 << 20
 	defaultMaxViews         = 1024
@@ -81,8 +82,11 @@ type Config struct {
 	// to the server, besides those of the machine itself. "*" allows any.
 	AllowedOrigins []string
 	// SessionTimeout ends a session after so long without a POST; 0 means 4 hours. Not every client
-	// starts a new session by itself when the old one is gone, and an idle one costs about 7 KiB.
+	// starts a new session by itself when the old one is gone, and one that sleeps is small.
 	SessionTimeout time.Duration
+	// SleepAfter is how long a session may be without a POST before it sleeps, which costs about 1 KiB. Its
+	// stream, if it has one, goes on, and the next request wakes it. 0 means a minute, less than 0 never.
+	SleepAfter time.Duration
 	// AskTimeout bounds how long a person or model behind a client of the older era may take to
 	// answer a tool's question; 0 means 5 minutes.
 	AskTimeout time.Duration
@@ -134,6 +138,7 @@ func (c *Config) setDefaults() {
 	orDefault(&c.Name, defaultName)
 	orDefault(&c.Version, "dev")
 	orDefault(&c.SessionTimeout, defaultSessionTimeout)
+	orDefault(&c.SleepAfter, defaultSleepAfter)
 	orDefault(&c.AskTimeout, defaultAskTimeout)
 	orDefault(&c.MaxBodyBytes, defaultMaxBodyBytes)
 	orDefault(&c.MaxViews, defaultMaxViews)
@@ -198,7 +203,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.views = newViews(s)
-	s.sessions = newSessions(&s.cfg)
+	s.sessions = newSessions(&s.cfg, s.ids)
 	quiet := slog.New(quietHandler{cfg.Logger.Handler()})
 	identify := auth.RequireBearerToken(identity, nil)
 	s.modern = identify(sdk.NewStreamableHTTPHandler(viewOf, &sdk.StreamableHTTPOptions{
@@ -230,6 +235,7 @@ func (s *Server) Close(ctx context.Context) error {
 		s.listening.Wait()
 		s.views.closeSessions()
 		s.sessions.wait()
+		s.sessions.clear()
 	}()
 	select {
 	case <-done:

@@ -80,22 +80,29 @@ func (s *sessionIDs) of(p *host.Principal, body []byte) string {
 
 // open is the handshake of a session that began in another process and belongs to the principal.
 func (s *sessionIDs) open(p *host.Principal, id string) (hello json.RawMessage, ok bool) {
+	c, ok := s.unseal(p, id)
+	return c.Hello, ok && c.Boot != s.boot
+}
+
+// carried is the handshake that an id of the principal's carries, whichever process made it.
+func (s *sessionIDs) carried(p *host.Principal, id string) (hello json.RawMessage, ok bool) {
+	c, ok := s.unseal(p, id)
+	return c.Hello, ok
+}
+
+func (s *sessionIDs) unseal(p *host.Principal, id string) (c carried, ok bool) {
 	if len(id) > 2*maxHello {
-		return nil, false
+		return c, false
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(id)
 	if err != nil {
-		return nil, false
+		return c, false
 	}
 	plain, err := s.aead.Open(nil, nil, raw, []byte(owner(p)))
 	if err != nil {
-		return nil, false
+		return c, false
 	}
-	var c carried
-	if json.Unmarshal(plain, &c) != nil || c.Boot == s.boot {
-		return nil, false
-	}
-	return c.Hello, true
+	return c, json.Unmarshal(plain, &c) == nil
 }
 
 // sessionName is a session's id as the rest of the host sees it, which has no use for what is sealed

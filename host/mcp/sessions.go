@@ -4,7 +4,6 @@ package mcp
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -27,6 +26,8 @@ type sessions struct {
 	perOwner int
 	max      int
 	timeout  time.Duration
+	nap      time.Duration // 0 where no session sleeps
+	carried  func(p *host.Principal, id string) bool
 	log      *slog.Logger
 	closing  sync.WaitGroup
 
@@ -49,20 +50,24 @@ type session struct {
 	streams  int
 	standing *Standing
 	told     int
-	met      bool        // a request after the handshake has come; see shelf
-	last     time.Time   // when the last POST began or ended
-	idle     *time.Timer // looks after a while whether the session still is in use
-	known    *host.Principal
-	logs     bool                // its client wants to be sent log lines
-	calls    map[string]*hotCall // under way, by the id of the request
+	met      bool // a request after the handshake has come; see shelf
+	kept     bool // there are events of it
+	busy     int  // requests that the SDK serves; see working
+	sdk      *sdk.ServerSession
+	nap
+	last  time.Time   // when the last POST began or ended
+	idle  *time.Timer // looks after a while whether the session still is in use
+	known *host.Principal
+	calls map[string]*hotCall // under way, by the id of the request
 
 	era atomic.Pointer[era] // what the handshake told of the client; see describe
 }
 
-func newSessions(cfg *Config) *sessions {
+func newSessions(cfg *Config, ids *sessionIDs) *sessions {
 	s := &sessions{
-		MemoryEventStore: sdk.NewMemoryEventStore(nil), perOwner: cfg.SessionsPerOwner, max: cfg.MaxSessions, timeout: cfg.SessionTimeout,
-		log: cfg.Logger, byID: make(map[string]*session), owners: make(map[string][]*session),
+		MemoryEventStore: sdk.NewMemoryEventStore(nil), perOwner: cfg.SessionsPerOwner, max: cfg.MaxSessions, timeout: cfg.SessionTimeout, nap: max(0, cfg.SleepAfter),
+		carried: func(p *host.Principal, id string) bool { _, ok := ids.carried(p, id); return ok },
+		log:     cfg.Logger, byID: make(map[string]*session), owners: make(map[string][]*session),
 	}
 	s.SetMaxBytes(cfg.ReplayBytes)
 	return s
@@ -170,8 +175,8 @@ func (s *sessions) add(n *session) {
 	for range s.MemoryEventStore.After(context.Background(), n.id, "", -1) {
 		n.told++ // between the handshake and here
 	}
-	n.last, n.calls = time.Now(), make(map[string]*hotCall)
-	n.idle = time.AfterFunc(s.timeout, func() { s.expire(n) })
+	n.last = time.Now()
+	n.idle = time.AfterFunc(s.look(), func() { s.expire(n) })
 	list := append(s.owners[n.owner], n)
 	s.owners[n.owner] = list
 	if len(list) > s.perOwner {
@@ -181,27 +186,46 @@ func (s *sessions) add(n *session) {
 	}
 }
 
-// expire ends a session that was not used for long enough, and looks again later at another. The SDK
-// could do that, but it does not see the calls that Hot answers.
+// look is how long a session that was just used is left alone.
+func (s *sessions) look() time.Duration {
+	if s.nap > 0 {
+		return min(s.nap, s.timeout)
+	}
+	return s.timeout
+}
+
+// expire ends a session that was not used for long enough, puts one to sleep that was not used for a
+// while, and looks again later. The SDK could end them, but it does not see the calls that Hot answers.
 func (s *sessions) expire(n *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	rest := s.timeout - time.Since(n.last)
+	idle := time.Since(n.last)
+	next := s.timeout - idle
 	switch {
 	case s.byID[n.id] != n: // it has ended meanwhile
-	case n.posts > 0:
-		n.idle.Reset(s.timeout)
-	case rest > 0:
-		n.idle.Reset(rest)
-	default:
+		return
+	case n.posts+n.busy > 0:
+		next = s.look()
+	case next <= 0:
 		s.end(n)
+		return
+	case s.nap == 0 || n.asleep || n.sleepless:
+	case idle < s.nap:
+		next = min(next, s.nap-idle)
+	case n.streams > 0:
+		next = min(next, s.nap)
+	case !s.doze(n):
+		next = min(next, restless)
 	}
+	n.idle.Reset(next)
 }
 
 // end forgets a session and ends it. That waits for its calls; nobody here has to. s.mu is held.
 func (s *sessions) end(n *session) {
-	if !s.ending {
-		s.closing.Go(func() { n.view.endSession(n.id) })
+	if n.asleep {
+		s.forget(n.id)
+	} else if ss := n.sdk; !s.ending {
+		s.closing.Go(func() { n.view.endSession(n.id, ss) })
 	}
 	s.remove(n.id)
 }
@@ -229,6 +253,9 @@ func (s *sessions) remove(id string) {
 	if n.standing != nil {
 		n.standing.end()
 	}
+	if n.asleep {
+		n.view.audience.remove(n)
+	}
 	delete(s.byID, id)
 	list := slices.DeleteFunc(s.owners[n.owner], func(other *session) bool { return other == n })
 	if s.owners[n.owner] = list; len(list) == 0 {
@@ -236,12 +263,16 @@ func (s *sessions) remove(id string) {
 	}
 }
 
-// SessionClosed is the SDK's word that a session has ended, whatever ended it.
-func (s *sessions) SessionClosed(ctx context.Context, id string) error {
+// SessionClosed is the SDK's word that a session has ended, whatever ended it, or that it sleeps.
+func (s *sessions) SessionClosed(_ context.Context, id string) error {
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := s.byID[id]; n != nil && n.asleep {
+		return nil
+	}
 	s.remove(id)
-	s.mu.Unlock()
-	return errors.Join(s.MemoryEventStore.SessionClosed(ctx, id), s.MemoryEventStore.SessionClosed(ctx, helloShelf(id)))
+	s.forget(id)
+	return nil
 }
 
 // wait returns when the sessions that were ended here are gone. None is ended here after that.
@@ -250,6 +281,15 @@ func (s *sessions) wait() {
 	s.ending = true
 	s.mu.Unlock()
 	s.closing.Wait()
+}
+
+// clear ends what the SDK does not know.
+func (s *sessions) clear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id := range s.byID {
+		s.remove(id)
+	}
 }
 
 // Sessions is how many sessions are open.

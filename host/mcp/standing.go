@@ -169,7 +169,7 @@ func (s *sessions) stand(st *Standing) bool {
 	if st.next > n.told {
 		st.next = 0 // an event of an earlier process: all of this one are news
 	}
-	n.standing = st
+	n.standing, n.due, n.dirty = st, 0, nil
 	s.touch(n)
 	return true
 }

@@ -102,6 +102,7 @@ func (v *view) guard(next sdk.MethodHandler) sdk.MethodHandler {
 		}
 		ctx, cancel := v.s.callContext(ctx, p)
 		defer cancel()
+		defer v.s.sessions.working(req)()
 		if hello, ok := req.GetParams().(*sdk.InitializeParams); ok && hello.ProtocolVersion >= firstModern {
 			hello.ProtocolVersion = lastSession // what the SDK answers; it would go on by what was asked for
 		}
@@ -113,9 +114,8 @@ func (v *view) guard(next sdk.MethodHandler) sdk.MethodHandler {
 				return res, err
 			}
 		}
-		res, err = next(ctx, method, req)
-		if ss, ok := req.GetSession().(*sdk.ServerSession); ok && method == "logging/setLevel" {
-			v.s.sessions.wantsLogs(ss.ID())
+		if res, err = next(ctx, method, req); err == nil {
+			v.s.sessions.note(req)
 		}
 		if list, ok := res.(*sdk.ListToolsResult); ok && list != nil {
 			v.show(list, modernRequest(req))
@@ -340,11 +340,11 @@ func (v *view) announce(kind lists, have offers, plugin string) bool {
 }
 
 func (v *view) resourceUpdated(uri string) {
-	v.audience.updated(uri)
 	err := v.server.ResourceUpdated(v.s.ctx, &sdk.ResourceUpdatedNotificationParams{URI: uri})
 	if err != nil {
 		v.s.cfg.Logger.Debug("a resource update was not sent", "uri", uri, "err", err)
 	}
+	v.audience.updated(uri) // after the SDK: a session that falls asleep in between is told twice, and not never
 }
 
 func (v *view) inUse() bool {
@@ -357,7 +357,12 @@ func (v *view) inUse() bool {
 	return false
 }
 
-func (v *view) endSession(id string) {
+// endSession ends the SDK's session of the id, which is ss where that is known.
+func (v *view) endSession(id string, ss *sdk.ServerSession) {
+	if ss != nil {
+		_ = ss.Close() // see below
+		return
+	}
 	for ss := range v.server.Sessions() {
 		if ss.ID() == id {
 			_ = ss.Close() // a transport that is broken already is closed enough
