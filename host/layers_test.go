@@ -89,6 +89,8 @@ var homes = []struct {
 	Module string
 	Home   []string
 }{
+	{"go.uber.org/goleak", []string{"host/web/webtest"}},
+	{"github.com/getkin/kin-openapi", []string{"host/web/webtest"}},
 	{"github.com/tetratelabs/wazero", []string{"host/sandbox", "host/extismrun", "bench"}},
 	{"github.com/extism/go-sdk", []string{"host/extismrun", "bench"}},
 	{"github.com/gobwas/glob", []string{"host/extismrun"}},

@@ -50,19 +50,13 @@ func (s *Server) DocumentsChanged(tenant host.TenantID, uris []string) {
 // ownPlugin stands in listings for the host. No plugin has an empty name.
 func ownPlugin() *registry.Plugin { return &registry.Plugin{} }
 
-// resources are the plugins' and the host's own. A plugin's at a URI of the host's is left out: a
-// reader could not tell whose words it reads.
+// resources are the plugins' and the host's own.
 func (s *Server) resources(ctx context.Context) []registry.ResourceRef {
 	theirs, own := s.cfg.Pipeline.Resources(ctx), s.cfg.Documents
 	if own == nil {
 		return theirs
 	}
-	var out []registry.ResourceRef
-	for _, ref := range theirs {
-		if !own.Owns(ref.Resource.URI) {
-			out = append(out, ref)
-		}
-	}
+	out := besides(own, theirs, func(ref *registry.ResourceRef) string { return ref.Resource.URI })
 	for _, r := range own.Resources(ctx) {
 		out = append(out, registry.ResourceRef{Plugin: ownPlugin(), Resource: &r})
 	}
@@ -74,14 +68,21 @@ func (s *Server) templates(ctx context.Context) []registry.TemplateRef {
 	if own == nil {
 		return theirs
 	}
-	var out []registry.TemplateRef
-	for _, ref := range theirs {
-		if !own.Owns(ref.Template.URITemplate) {
-			out = append(out, ref)
-		}
-	}
+	out := besides(own, theirs, func(ref *registry.TemplateRef) string { return ref.Template.URITemplate })
 	for _, t := range own.Templates(ctx) {
 		out = append(out, registry.TemplateRef{Plugin: ownPlugin(), Template: &t})
+	}
+	return out
+}
+
+// besides are the plugins' without those at a URI of the host's: a reader could not tell whose words it
+// reads.
+func besides[T any](own Documents, theirs []T, uri func(*T) string) []T {
+	var out []T
+	for i := range theirs {
+		if !own.Owns(uri(&theirs[i])) {
+			out = append(out, theirs[i])
+		}
 	}
 	return out
 }

@@ -77,17 +77,9 @@ func (a *api) list(c *web.Ctx) error {
 	if err != nil {
 		return err
 	}
-	limit, err := number(c, "limit")
-	if err != nil {
-		return err
-	}
-	page, err := a.drive.List(c.Context(), tenant, abi.DriveList{
-		Prefix: c.Query("prefix"), Limit: int(limit), Cursor: c.Query("cursor"),
+	return web.Page(c, func(limit int) (abi.DrivePage, error) {
+		return a.drive.List(c.Context(), tenant, abi.DriveList{Prefix: c.Query("prefix"), Limit: limit, Cursor: c.Query("cursor")})
 	})
-	if err != nil {
-		return err
-	}
-	return c.JSON(200, page)
 }
 
 func (a *api) search(c *web.Ctx) error {
@@ -95,17 +87,11 @@ func (a *api) search(c *web.Ctx) error {
 	if err != nil {
 		return err
 	}
-	limit, err := number(c, "limit")
-	if err != nil {
-		return err
-	}
-	hits, err := a.drive.Search(c.Context(), tenant, abi.DriveSearch{
-		Query: c.Query("q"), Under: c.Query("under"), Tags: tags(c), Limit: int(limit), Cursor: c.Query("cursor"),
+	return web.Page(c, func(limit int) (abi.DriveHits, error) {
+		return a.drive.Search(c.Context(), tenant, abi.DriveSearch{
+			Query: c.Query("q"), Under: c.Query("under"), Tags: tags(c), Limit: limit, Cursor: c.Query("cursor"),
+		})
 	})
-	if err != nil {
-		return err
-	}
-	return c.JSON(200, hits)
 }
 
 func (a *api) get(c *web.Ctx) error {
@@ -128,11 +114,11 @@ func (a *api) get(c *web.Ctx) error {
 	default:
 		return invalid("form: %q is not text or source", form)
 	}
-	offset, err := number(c, "offset")
+	offset, err := c.Number("offset")
 	if err != nil {
 		return err
 	}
-	limit, err := number(c, "limit")
+	limit, err := c.Number("limit")
 	if err != nil {
 		return err
 	}
@@ -226,19 +212,6 @@ func condition(c *web.Ctx) (*uint64, error) {
 		return nil, invalid(`If-Match: has to be an ETag that this host gave, such as "12"`)
 	}
 	return &rev, nil
-}
-
-// number is a query parameter, 0 where there is none.
-func number(c *web.Ctx, name string) (int64, error) {
-	v := c.Query(name)
-	if v == "" {
-		return 0, nil
-	}
-	n, err := strconv.ParseInt(v, 10, 32)
-	if err != nil || n < 0 {
-		return 0, invalid("%s: has to be a whole number, 0 or more", name)
-	}
-	return n, nil
 }
 
 // tags is the query parameter of that name: words with commas between.

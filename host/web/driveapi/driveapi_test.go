@@ -3,17 +3,11 @@
 package driveapi_test
 
 import (
-	"context"
 	"encoding/json"
-	"io"
 	"log/slog"
-	"net/http"
 	"strings"
 	"testing"
 
-	"go.uber.org/goleak"
-
-	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
 	"github.com/gantryhost/gantry/host/drive"
 	"github.com/gantryhost/gantry/host/schema"
@@ -23,26 +17,20 @@ import (
 	"github.com/gantryhost/gantry/host/web/webtest"
 )
 
-func TestMain(m *testing.M) {
-	// fasthttp's own clocks end a while after their server, or never.
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"),
-		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"))
-}
+func TestMain(m *testing.M) { webtest.Main(m) }
 
-// keyring makes a principal of a token: its tenant and its scopes, such as "acme read:data".
-type keyring struct{}
-
-func (keyring) Verify(_ context.Context, token string) (*host.Principal, error) {
+// keyring makes a principal of a token: its tenant and its scopes, such as "acme;read:data".
+func keyring(token string) *host.Principal {
 	tenant, scopes, _ := strings.Cut(token, ";")
 	p := &host.Principal{Tenant: host.TenantID(tenant), Kind: host.KindOrg}
 	var err error
 	if p.Scopes, err = host.ParseScopes(scopes); err != nil {
-		return nil, host.E("test", abi.CodeBadCredential, err)
+		return nil
 	}
 	if tenant == "space" {
 		p.Kind = host.KindWorkspace
 	}
-	return p, nil
+	return p
 }
 
 const (
@@ -64,59 +52,33 @@ func serve(t *testing.T) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { docs.Close() })
-	s, err := web.New(web.Config{Auth: keyring{}, Logger: slog.New(slog.DiscardHandler)})
+	surface, err := driveapi.New(docs)
 	if err != nil {
 		t.Fatal(err)
 	}
-	surface, err := driveapi.New(docs)
-	if err == nil {
-		err = s.Mount(surface)
-	}
-	if err == nil {
-		err = s.MountOpenAPI("/openapi.json", web.Info{Title: "t", Version: "1"})
-	}
-	if err != nil {
+	s := webtest.Server(t, web.Config{Auth: webtest.Tokens(keyring), Logger: slog.New(slog.DiscardHandler)}, surface)
+	if err := s.MountOpenAPI("/openapi.json", web.Info{Title: "t", Version: "1"}); err != nil {
 		t.Fatal(err)
 	}
 	return "http://" + webtest.Serve(t, s)
 }
 
 // answer is what came back.
-type answer struct {
-	*http.Response
-	body string
-}
+type answer struct{ webtest.Answer }
 
 func do(t *testing.T, token, method, url, body string, headers ...string) answer {
 	t.Helper()
-	req, err := http.NewRequest(method, url, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "Bearer "+token)
-	for i := 0; i+1 < len(headers); i += 2 {
-		req.Header.Set(headers[i], headers[i+1])
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	data, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer{resp, string(data)}
+	return answer{webtest.Do(t, &webtest.Request{Method: method, URL: url, Token: token, Body: body, Headers: headers})}
 }
 
 func (a answer) want(t *testing.T, status int, holds ...string) answer {
 	t.Helper()
 	if a.StatusCode != status {
-		t.Fatalf("%s %s: got %d, want %d: %s", a.Request.Method, a.Request.URL, a.StatusCode, status, a.body)
+		t.Fatalf("%s %s: got %d, want %d: %s", a.Request.Method, a.Request.URL, a.StatusCode, status, a.Body)
 	}
 	for _, h := range holds {
-		if !strings.Contains(a.body, h) {
-			t.Errorf("%s %s: %q is not in %s", a.Request.Method, a.Request.URL, h, a.body)
+		if !strings.Contains(a.Body, h) {
+			t.Errorf("%s %s: %q is not in %s", a.Request.Method, a.Request.URL, h, a.Body)
 		}
 	}
 	return a
@@ -133,8 +95,8 @@ func TestADocumentsLife(t *testing.T) {
 	do(t, reads, "GET", url, "").want(t, 200, `"text":"# Refunds\nTen days.\n"`, `"line":1`)
 	do(t, reads, "GET", strings.ReplaceAll(url, "policies/2026/", "policies%2F2026%2F")+"?offset=10&limit=3", "").want(t, 200, `"text":"Ten"`, `"line":2`, `"next":13`)
 	src := do(t, reads, "GET", url+"?form=source", "").want(t, 200)
-	if src.body != "# Refunds\nTen days.\n" || src.Header.Get("ETag") != etag || !strings.HasPrefix(src.Header.Get("Content-Type"), "text/markdown") {
-		t.Errorf("got %q, %v", src.body, src.Header)
+	if src.Body != "# Refunds\nTen days.\n" || src.Header.Get("ETag") != etag || !strings.HasPrefix(src.Header.Get("Content-Type"), "text/markdown") {
+		t.Errorf("got %q, %v", src.Body, src.Header)
 	}
 	do(t, reads, "GET", base+"/search?q=refunding&under=policies&tags=money", "").want(t, 200, `"total":1`, `"snippets":[{`)
 	do(t, other, "GET", base+"/search?q=refund", "").want(t, 200, `"hits":[],"total":0`)
@@ -188,7 +150,7 @@ func TestOpenAPISaysWhatComes(t *testing.T) {
 		}
 	}
 	raw := do(t, reads, "GET", base+"/openapi.json", "").want(t, 200)
-	if err := json.Unmarshal([]byte(raw.body), &doc); err != nil {
+	if err := json.Unmarshal([]byte(raw.Body), &doc); err != nil {
 		t.Fatal(err)
 	}
 	for path, get := range map[string]string{
@@ -201,8 +163,8 @@ func TestOpenAPISaysWhatComes(t *testing.T) {
 			t.Fatalf("%s: %v", path, err)
 		}
 		got := do(t, reads, "GET", base+get, "").want(t, 200)
-		if err := check.Check([]byte(got.body)); err != nil {
-			t.Errorf("%s: %v: %s", path, err, got.body)
+		if err := check.Check([]byte(got.Body)); err != nil {
+			t.Errorf("%s: %v: %s", path, err, got.Body)
 		}
 	}
 }

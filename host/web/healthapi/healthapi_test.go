@@ -4,26 +4,17 @@ package healthapi_test
 
 import (
 	"context"
-	"io"
-	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"go.uber.org/goleak"
 
 	"github.com/gantryhost/gantry/host/web"
 	"github.com/gantryhost/gantry/host/web/healthapi"
 	"github.com/gantryhost/gantry/host/web/webtest"
 )
 
-func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m,
-		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"),
-		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
-	)
-}
+func TestMain(m *testing.M) { webtest.Main(m) }
 
 func serve(t *testing.T, cfg healthapi.Config) string {
 	t.Helper()
@@ -31,28 +22,13 @@ func serve(t *testing.T, cfg healthapi.Config) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := web.New(web.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Mount(sf); err != nil {
-		t.Fatal(err)
-	}
-	return webtest.Serve(t, s)
+	return webtest.Serve(t, webtest.Server(t, web.Config{}, sf))
 }
 
 func get(t *testing.T, url string) (int, string) {
 	t.Helper()
-	resp, err := http.Get(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	data, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, string(data)
+	a := webtest.Do(t, &webtest.Request{URL: url})
+	return a.StatusCode, a.Body
 }
 
 func probe(name string, f healthapi.Finding) healthapi.Probe {

@@ -4,25 +4,16 @@ package infoapi_test
 
 import (
 	"encoding/json"
-	"io"
 	"net/http"
 	"reflect"
 	"testing"
-
-	"go.uber.org/goleak"
 
 	"github.com/gantryhost/gantry/host/web"
 	"github.com/gantryhost/gantry/host/web/infoapi"
 	"github.com/gantryhost/gantry/host/web/webtest"
 )
 
-func TestMain(m *testing.M) {
-	// fasthttp's pool of workers sleeps up to ten seconds before it sees that it was stopped.
-	goleak.VerifyTestMain(m,
-		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"),
-		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
-	)
-}
+func TestMain(m *testing.M) { webtest.Main(m) }
 
 func serve(t *testing.T, cfg infoapi.Config) string {
 	t.Helper()
@@ -30,13 +21,7 @@ func serve(t *testing.T, cfg infoapi.Config) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := web.New(web.Config{AllowedOrigins: []string{"https://app.example.com"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Mount(sf); err != nil {
-		t.Fatal(err)
-	}
+	s := webtest.Server(t, web.Config{AllowedOrigins: []string{"https://app.example.com"}}, sf)
 	if err := s.MountOpenAPI("/openapi.json", web.Info{Title: "test", Version: "1"}); err != nil {
 		t.Fatal(err)
 	}
@@ -45,23 +30,12 @@ func serve(t *testing.T, cfg infoapi.Config) string {
 
 func get(t *testing.T, url, origin string) (*http.Response, []byte) {
 	t.Helper()
-	req, err := http.NewRequest("GET", url, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := &webtest.Request{URL: url}
 	if origin != "" {
-		req.Header.Set("Origin", origin)
+		r.Headers = []string{"Origin", origin}
 	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	data, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp, data
+	a := webtest.Do(t, r)
+	return a.Response, []byte(a.Body)
 }
 
 func TestInfo(t *testing.T) {

@@ -15,23 +15,17 @@ import (
 	"time"
 
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
-	"go.uber.org/goleak"
 
 	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
 	"github.com/gantryhost/gantry/host/invoke"
 	"github.com/gantryhost/gantry/host/mcp"
 	"github.com/gantryhost/gantry/host/web"
+	"github.com/gantryhost/gantry/host/web/webtest"
 	"github.com/gantryhost/gantry/registry"
 )
 
-func TestMain(m *testing.M) {
-	// fasthttp's pool of workers sleeps up to ten seconds before it sees that it was stopped.
-	goleak.VerifyTestMain(m,
-		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"),
-		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
-	)
-}
+func TestMain(m *testing.M) { webtest.Main(m) }
 
 // tokens is an authenticator of the tokens "<tenant>-token".
 type tokens struct{}

@@ -52,44 +52,15 @@ func New(m Memory) (web.Surface, error) {
 }
 
 func (a *api) list(c *web.Ctx) error {
-	limit, err := number(c, "limit")
-	if err != nil {
-		return err
-	}
-	page, err := a.memory.List(c.Context(), c.Principal(), abi.MemoryList{
-		Prefix: c.Query("prefix"), Cursor: c.Query("cursor"), Limit: int(limit),
+	return web.Page(c, func(limit int) (abi.MemoryPage, error) {
+		return a.memory.List(c.Context(), c.Principal(), abi.MemoryList{Prefix: c.Query("prefix"), Cursor: c.Query("cursor"), Limit: limit})
 	})
-	if err != nil {
-		return err
-	}
-	return c.JSON(200, page)
 }
 
 func (a *api) search(c *web.Ctx) error {
-	limit, err := number(c, "limit")
-	if err != nil {
-		return err
-	}
-	hits, err := a.memory.Search(c.Context(), c.Principal(), abi.MemorySearch{
-		Query: c.Query("query"), Prefix: c.Query("prefix"), Limit: int(limit),
+	return web.Page(c, func(limit int) (abi.MemoryHits, error) {
+		return a.memory.Search(c.Context(), c.Principal(), abi.MemorySearch{Query: c.Query("query"), Prefix: c.Query("prefix"), Limit: limit})
 	})
-	if err != nil {
-		return err
-	}
-	return c.JSON(200, hits)
-}
-
-// number is a query parameter, 0 where it is not there.
-func number(c *web.Ctx, name string) (int64, error) {
-	v := c.Query(name)
-	if v == "" {
-		return 0, nil
-	}
-	n, err := strconv.ParseInt(v, 10, 32)
-	if err != nil || n < 0 {
-		return 0, host.Errorf("memoryapi", abi.CodeInvalidArg, "%s: has to be a whole number", name)
-	}
-	return n, nil
 }
 
 func (a *api) readMany(c *web.Ctx) error {
@@ -106,11 +77,11 @@ func (a *api) readMany(c *web.Ctx) error {
 
 // read answers a file as JSON, or its text alone to who prefers that.
 func (a *api) read(c *web.Ctx) error {
-	offset, err := number(c, "offset")
+	offset, err := c.Number("offset")
 	if err != nil {
 		return err
 	}
-	limit, err := number(c, "limit")
+	limit, err := c.Number("limit")
 	if err != nil {
 		return err
 	}

@@ -3,17 +3,10 @@
 package memoryapi_test
 
 import (
-	"context"
 	"encoding/json"
 	"flag"
-	"io"
-	"net/http"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/getkin/kin-openapi/openapi3"
-	"go.uber.org/goleak"
 
 	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
@@ -26,22 +19,15 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m,
-		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"),
-		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
-	)
-}
+func TestMain(m *testing.M) { webtest.Main(m) }
 
 var _ memoryapi.Memory = (*memory.Service)(nil)
 
 // tokens knows "<tenant>-<user>-<kind>".
-type tokens struct{}
-
-func (tokens) Verify(_ context.Context, token string) (*host.Principal, error) {
+func tokens(token string) *host.Principal {
 	parts := strings.Split(token, "-")
 	if len(parts) != 3 {
-		return nil, host.Errorf("keys.Verify", abi.CodeBadCredential, "the token is unknown, expired or revoked")
+		return nil
 	}
 	p := &host.Principal{Tenant: host.TenantID(parts[0]), User: parts[1], Kind: host.KindOrg, Scopes: host.AllScopes()}
 	switch parts[2] {
@@ -52,13 +38,8 @@ func (tokens) Verify(_ context.Context, token string) (*host.Principal, error) {
 	case "workspace":
 		p.Kind = host.KindWorkspace
 	}
-	return p, nil
+	return p
 }
-
-// still is a clock that does not go on.
-type still struct{}
-
-func (still) Now() time.Time { return time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC) }
 
 func serve(t *testing.T) (*web.Server, string) {
 	t.Helper()
@@ -67,7 +48,7 @@ func serve(t *testing.T) (*web.Server, string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { st.Close() })
-	service, err := memory.New(memory.Config{Store: st, Clock: still{}})
+	service, err := memory.New(memory.Config{Store: st, Clock: webtest.Still{}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,13 +56,7 @@ func serve(t *testing.T) (*web.Server, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := web.New(web.Config{Auth: tokens{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Mount(surface); err != nil {
-		t.Fatal(err)
-	}
+	s := webtest.Server(t, web.Config{Auth: webtest.Tokens(tokens)}, surface)
 	return s, webtest.Serve(t, s)
 }
 
@@ -94,22 +69,8 @@ func TestTalks(t *testing.T) {
 
 func do(t *testing.T, method, url, contentType, body string) (int, []byte) {
 	t.Helper()
-	req, err := http.NewRequest(method, url, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "Bearer acme-ann-all")
-	req.Header.Set("Content-Type", contentType)
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	data, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, data
+	a := webtest.Do(t, &webtest.Request{Method: method, URL: url, Token: "acme-ann-all", Body: body, Headers: []string{"Content-Type", contentType}})
+	return a.StatusCode, []byte(a.Body)
 }
 
 func TestTheLongestFileFits(t *testing.T) {
@@ -138,17 +99,7 @@ func TestTheLongestFileFits(t *testing.T) {
 // promises for their statuses.
 func TestAnswersMatchTheDocument(t *testing.T) {
 	s, addr := serve(t)
-	data, err := s.OpenAPI(web.Info{Title: "t", Version: "1", Description: "d"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	doc, err := openapi3.NewLoader().LoadFromData(data)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := doc.Validate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	doc := webtest.Document(t, s, web.Info{Title: "t", Version: "1", Description: "d"})
 	played := map[string]bool{}
 	for _, c := range []struct {
 		method, path, query, body string

@@ -3,13 +3,10 @@
 package metricsapi_test
 
 import (
-	"context"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
-
-	"go.uber.org/goleak"
 
 	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
@@ -18,22 +15,15 @@ import (
 	"github.com/gantryhost/gantry/host/web/webtest"
 )
 
-func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m,
-		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"),
-		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
-	)
-}
+func TestMain(m *testing.M) { webtest.Main(m) }
 
 // keys knows the token "admin" and the token "reader".
-type keys struct{}
-
-func (keys) Verify(_ context.Context, token string) (*host.Principal, error) {
+func keys(token string) *host.Principal {
 	scopes := map[string]host.Scope{"admin": host.ScopeAdmin, "reader": host.ScopeReadTools}
 	if s, ok := scopes[token]; ok {
-		return &host.Principal{Tenant: "acme", Scopes: []host.Scope{s}}, nil
+		return &host.Principal{Tenant: "acme", Scopes: []host.Scope{s}}
 	}
-	return nil, host.Errorf("keys", abi.CodeBadCredential, "unknown")
+	return nil
 }
 
 func TestMetrics(t *testing.T) {
@@ -44,14 +34,7 @@ func TestMetrics(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := web.New(web.Config{Auth: keys{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := server.Mount(surface); err != nil {
-		t.Fatal(err)
-	}
-	addr := webtest.Serve(t, server)
+	addr := webtest.Serve(t, webtest.Server(t, web.Config{Auth: webtest.Tokens(keys)}, surface))
 	for _, c := range []struct {
 		name, token string
 		status      int
@@ -63,21 +46,9 @@ func TestMetrics(t *testing.T) {
 		{"nor is one that is none", "strange", 403, "BAD_CREDENTIAL"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			req, err := http.NewRequestWithContext(t.Context(), "GET", "http://"+addr+"/metrics", http.NoBody)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if c.token != "" {
-				req.Header.Set("Authorization", "Bearer "+c.token)
-			}
-			resp, err := http.DefaultClient.Do(req)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer resp.Body.Close()
-			body, err := io.ReadAll(resp.Body)
-			if err != nil || resp.StatusCode != c.status || !strings.Contains(string(body), c.body) {
-				t.Errorf("got %d %s, %v; want %d with %q", resp.StatusCode, body, err, c.status, c.body)
+			a := webtest.Do(t, &webtest.Request{URL: "http://" + addr + "/metrics", Token: c.token})
+			if a.StatusCode != c.status || !strings.Contains(a.Body, c.body) {
+				t.Errorf("got %d %s, want %d with %q", a.StatusCode, a.Body, c.status, c.body)
 			}
 		})
 	}

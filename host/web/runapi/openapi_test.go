@@ -4,11 +4,9 @@ package runapi
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 
@@ -37,29 +35,8 @@ func TestOpenAPI(t *testing.T) {
 			t.Error("testdata/openapi.json is stale; run with -update and look at the difference")
 		}
 	})
-	doc, err := openapi3.NewLoader().LoadFromData(got)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Run("a checker takes it", func(t *testing.T) {
-		if err := doc.Validate(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	t.Run("it has every route and no other", func(t *testing.T) {
-		var documented []string
-		for path, item := range doc.Paths.Map() {
-			for method := range item.Operations() {
-				documented = append(documented, method+" "+path)
-			}
-		}
-		slices.Sort(documented)
-		served := s.Routes()
-		slices.Sort(served)
-		if !slices.Equal(documented, served) {
-			t.Errorf("documented %v, served %v", documented, served)
-		}
-	})
+	doc := webtest.Document(t, s, info)
+	t.Run("it has every route and no other", func(t *testing.T) { webtest.SameRoutes(t, doc, s) })
 	t.Run("no operation has two names or none", func(t *testing.T) {
 		seen := map[string]bool{}
 		for _, item := range doc.Paths.Map() {

@@ -16,8 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
 	"github.com/gantryhost/gantry/host/invoke"
@@ -28,26 +26,19 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m,
-		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"),
-		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
-	)
-}
+func TestMain(m *testing.M) { webtest.Main(m) }
 
 // tokens knows "<tenant>-token"; noscope-token has no scope.
-type tokens struct{}
-
-func (tokens) Verify(_ context.Context, token string) (*host.Principal, error) {
+func tokens(token string) *host.Principal {
 	tenant, ok := strings.CutSuffix(token, "-token")
 	if !ok {
-		return nil, host.Errorf("keys.Verify", abi.CodeBadCredential, "the token is unknown, expired or revoked")
+		return nil
 	}
 	p := &host.Principal{Tenant: host.TenantID(tenant), Scopes: host.AllScopes()}
 	if tenant == "noscope" {
 		p.Scopes = nil
 	}
-	return p, nil
+	return p
 }
 
 func newServer(t testing.TB, p Pipeline, cfg Config) *web.Server {
@@ -67,15 +58,7 @@ func newServer(t testing.TB, p Pipeline, cfg Config) *web.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := web.New(web.Config{Auth: tokens{}, BodyLimit: 2 << 20})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, sf := range []web.Surface{runs, health} {
-		if err := s.Mount(sf); err != nil {
-			t.Fatal(err)
-		}
-	}
+	s := webtest.Server(t, web.Config{Auth: webtest.Tokens(tokens), BodyLimit: 2 << 20}, runs, health)
 	if err := s.MountOpenAPI("/openapi.json", info); err != nil {
 		t.Fatal(err)
 	}

@@ -4,20 +4,13 @@ package skillsapi
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"flag"
-	"io"
 	"net/http"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/getkin/kin-openapi/openapi3"
-	"go.uber.org/goleak"
-
-	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
 	"github.com/gantryhost/gantry/host/skills"
 	"github.com/gantryhost/gantry/host/store/badgerstore"
@@ -27,17 +20,10 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m,
-		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"),
-		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
-	)
-}
+func TestMain(m *testing.M) { webtest.Main(m) }
 
 // tokens knows "<tenant>-<kind>": an admin, a reader and a workspace.
-type tokens struct{}
-
-func (tokens) Verify(_ context.Context, token string) (*host.Principal, error) {
+func tokens(token string) *host.Principal {
 	tenant, kind, _ := strings.Cut(token, "-")
 	p := &host.Principal{Tenant: host.TenantID(tenant), Kind: host.KindOrg, Scopes: []host.Scope{host.ScopeReadData}}
 	switch kind {
@@ -49,15 +35,10 @@ func (tokens) Verify(_ context.Context, token string) (*host.Principal, error) {
 		p.Scopes = []host.Scope{host.ScopeReadTools, host.ScopeWriteTools}
 	case "reader":
 	default:
-		return nil, host.Errorf("keys.Verify", abi.CodeBadCredential, "the token is unknown, expired or revoked")
+		return nil
 	}
-	return p, nil
+	return p
 }
-
-// still is a clock that does not go on.
-type still struct{}
-
-func (still) Now() time.Time { return time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC) }
 
 func serve(t *testing.T) (*web.Server, string) {
 	t.Helper()
@@ -66,7 +47,7 @@ func serve(t *testing.T) (*web.Server, string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { st.Close() })
-	service, err := skills.New(skills.Config{Store: st, Clock: still{}})
+	service, err := skills.New(skills.Config{Store: st, Clock: webtest.Still{}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,13 +56,7 @@ func serve(t *testing.T) (*web.Server, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := web.New(web.Config{Auth: tokens{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Mount(surface); err != nil {
-		t.Fatal(err)
-	}
+	s := webtest.Server(t, web.Config{Auth: webtest.Tokens(tokens)}, surface)
 	return s, webtest.Serve(t, s)
 }
 
@@ -93,22 +68,8 @@ func TestTalks(t *testing.T) {
 // do sends one request and returns the answer with its body.
 func do(t *testing.T, method, url, token, contentType string, body []byte) (*http.Response, string) {
 	t.Helper()
-	req, err := http.NewRequest(method, url, bytes.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "Bearer "+token)
-	req.Header.Set("Content-Type", contentType)
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	data, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp, string(data)
+	a := webtest.Do(t, &webtest.Request{Method: method, URL: url, Token: token, Body: string(body), Headers: []string{"Content-Type", contentType}})
+	return a.Response, a.Body
 }
 
 func TestArchives(t *testing.T) {
@@ -156,29 +117,7 @@ func TestArchives(t *testing.T) {
 
 func TestOpenAPI(t *testing.T) {
 	s, _ := serve(t)
-	data, err := s.OpenAPI(web.Info{Title: "t", Version: "1"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	doc, err := openapi3.NewLoader().LoadFromData(data)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := doc.Validate(context.Background()); err != nil {
-		t.Error(err)
-	}
-	var documented []string
-	for path, item := range doc.Paths.Map() {
-		for method := range item.Operations() {
-			documented = append(documented, method+" "+path)
-		}
-	}
-	slices.Sort(documented)
-	served := s.Routes()
-	slices.Sort(served)
-	if !slices.Equal(documented, served) {
-		t.Errorf("documented %v, served %v", documented, served)
-	}
+	webtest.SameRoutes(t, webtest.Document(t, s, web.Info{Title: "t", Version: "1"}), s)
 }
 
 func FuzzCreate(f *testing.F) {

@@ -1,7 +1,7 @@
 // Copyright 2026 The Gantry Authors.
 
-// Package webtest plays HTTP talks that a person can read: text files of requests and the answers
-// they have to get.
+// Package webtest sets up what tests of surfaces need alike, and plays HTTP talks that a person can read:
+// text files of requests and the answers they have to get.
 //
 // It is for tests only, and knows HTTP but no surface.
 package webtest
