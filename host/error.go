@@ -66,11 +66,12 @@ func (e *Error) Unwrap() error { return e.Err }
 // CodeOf returns the code of the first Error in err's chain; context errors are CodeCancelled and
 // CodeDeadline, anything else is CodeInternal, and nil is "".
 func CodeOf(err error) abi.Code {
+	if err == nil {
+		return "" // before the variables, which errors.As has on the heap
+	}
 	var he *Error
 	var ae *abi.Error
 	switch {
-	case err == nil:
-		return ""
 	case errors.As(err, &he):
 		return he.Code
 	case errors.As(err, &ae):

@@ -19,12 +19,17 @@ type runs struct {
 	// ended are the runs that left last, oldest first in order: whoever started a short run asks for
 	// it just after its end, and need not wait for the store.
 	ended map[runID]endedRun
-	order []runID
+	order []endedAt
 }
 
 type endedRun struct {
 	run *run
 	at  time.Time
+}
+
+type endedAt struct {
+	id runID
+	at time.Time
 }
 
 // The bounds of runs.ended.
@@ -80,13 +85,13 @@ func (rs *runs) retire(t host.TenantID, r *run, at time.Time) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	rs.drop(id)
-	for len(rs.order) > 0 && (len(rs.order) >= maxEnded || at.Sub(rs.ended[rs.order[0]].at) > endedFor) {
-		delete(rs.ended, rs.order[0])
+	for len(rs.order) > 0 && (len(rs.order) >= maxEnded || at.Sub(rs.order[0].at) > endedFor) {
+		delete(rs.ended, rs.order[0].id)
 		rs.order = rs.order[1:]
 	}
 	if small {
 		rs.ended[id] = endedRun{r, at}
-		rs.order = append(rs.order, id)
+		rs.order = append(rs.order, endedAt{id, at})
 	}
 }
 

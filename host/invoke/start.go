@@ -49,10 +49,7 @@ func (p *Pipeline) start(ctx context.Context, r Request, task bool) (answer Run,
 	if err := r.valid(op); err != nil {
 		return Run{}, nil, err
 	}
-	rec := p.newRecord(who, &r)
-	if rec.Task = task; p.cfg.Log != nil && !rec.promised() {
-		rec.CallID = newRunID(rec.CreatedAt)
-	}
+	rec := p.newRecord(who, &r, task)
 	if r.RequestID != "" {
 		if there, err := p.earlier(ctx, who, rec); there != nil || err != nil {
 			answer, err = p.same(ctx, there, rec, err)
@@ -116,23 +113,32 @@ func (r *Request) valid(op string) error {
 }
 
 // newRecord is the run that r asks for. White space in the input makes no other request.
-func (p *Pipeline) newRecord(who *host.Principal, r *Request) *record {
-	rec := &record{Owner: ownerOf(who), Run: Run{
-		CallID: newCallID(), Tool: r.Tool, Status: StatusStarted, RequestID: r.RequestID,
+func (p *Pipeline) newRecord(who *host.Principal, r *Request, task bool) *record {
+	rec := &record{Owner: ownerOf(who), Task: task, Run: Run{
+		Tool: r.Tool, Status: StatusStarted, RequestID: r.RequestID,
 		SessionID: r.SessionID, Metadata: r.Metadata, CreatedAt: p.cfg.Clock.Now().UTC(),
 	}}
-	if r.RequestID != "" {
-		input := bytes.TrimSpace(r.Input)
-		var b bytes.Buffer
-		if json.Compact(&b, input) == nil {
-			input = b.Bytes()
-		}
-		if len(input) == 0 || string(input) == "null" {
-			input = []byte("{}")
-		}
-		rec.CallID, rec.Print = callIDFor(who, r.RequestID), printOf(r, input)
+	switch {
+	case r.RequestID != "":
+		rec.CallID, rec.Print = callIDFor(who, r.RequestID), printOf(r, plainInput(r.Input))
+	case task || p.cfg.Log == nil:
+		rec.CallID = newCallID()
+	default:
+		rec.CallID = newRunID(rec.CreatedAt)
 	}
 	return rec
+}
+
+func plainInput(input []byte) []byte {
+	input = bytes.TrimSpace(input)
+	var b bytes.Buffer
+	if json.Compact(&b, input) == nil {
+		input = b.Bytes()
+	}
+	if len(input) == 0 || string(input) == "null" {
+		input = []byte("{}")
+	}
+	return input
 }
 
 // earlier is the run of an earlier request with the same id, nil where there is none.

@@ -52,6 +52,12 @@ func (k *key) prefix() store.Key {
 	return store.Key{root, tenantSegment(k.tenant), fmt.Sprintf("%011x", k.moment())}
 }
 
+// scratch is memory that one flush after the other packs in.
+type scratch struct{ plain, packed []byte }
+
+// keptScratch is from when on it is given back after a flush.
+const keptScratch = 512 << 10
+
 // pack puts runs into records of one tenant and moment each.
 func (l *Log) pack(runs []entry) (recs []store.Record) {
 	type group struct {
@@ -71,10 +77,13 @@ func (l *Log) pack(runs []entry) (recs []store.Record) {
 			n := fitting(list)
 			l.batch++
 			recs = append(recs, store.Record{
-				Key: append(list[0].prefix(), fmt.Sprintf("%016x", l.batch)), Value: packed(list[:n]), Expires: now.Add(l.cfg.Retention),
+				Key: append(list[0].prefix(), fmt.Sprintf("%016x", l.batch)), Value: l.scratch.pack(list[:n]), Expires: now.Add(l.cfg.Retention),
 			})
 			list = list[n:]
 		}
+	}
+	if cap(l.scratch.plain) > keptScratch {
+		l.scratch = scratch{}
 	}
 	return recs
 }
@@ -90,16 +99,18 @@ func fitting(list []entry) int {
 	return len(list)
 }
 
-func packed(list []entry) []byte {
-	var b []byte
+// pack is a record's value.
+func (s *scratch) pack(list []entry) []byte {
+	b := s.plain[:0]
 	for _, r := range list {
 		b = append(b, r.id[:]...)
 		b = binary.AppendUvarint(b, uint64(len(r.run)))
 		b = append(b, r.run...)
 	}
-	out := make([]byte, 1+s2.MaxEncodedLen(len(b)))
-	out[0] = packFormat
-	return out[:1+len(s2.Encode(out[1:], b))]
+	s.plain = b
+	s.packed = append(slices.Grow(s.packed[:0], 1+s2.MaxEncodedLen(len(b))), packFormat)
+	room := s.packed[1:cap(s.packed)]
+	return slices.Clone(s.packed[:1+len(s2.Encode(room, b))])
 }
 
 var errDamaged = errors.New("it is damaged")

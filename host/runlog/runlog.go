@@ -76,9 +76,10 @@ type Log struct {
 	failed error
 	closed bool
 
-	// flushing is held by one flush at a time; batch numbers the records.
+	// flushing is held by one flush at a time; batch numbers the records, scratch is where they are made.
 	flushing sync.Mutex
 	batch    uint64
+	scratch  scratch
 	wake     chan struct{}
 	stop     chan struct{}
 	done     chan struct{}

@@ -60,7 +60,8 @@ func (r requestIDs) next(asked string) string {
 	if harmlessID(asked) {
 		return asked
 	}
-	return r.prefix + strconv.FormatUint(r.n.Add(1), 10)
+	b := make([]byte, 0, 32)
+	return string(strconv.AppendUint(append(b, r.prefix...), r.n.Add(1), 10))
 }
 
 func harmlessID(s string) bool {

@@ -38,13 +38,21 @@ func BearerToken(c *Ctx) (string, error) {
 		return "", host.Errorf(op, abi.CodeUnauthenticated, "the Authorization header has no token").WithHint(hint)
 	case len(token) > tokenLimit:
 		return "", host.Errorf(op, abi.CodeUnauthenticated, "the token is longer than %s", bytesText(tokenLimit))
-	case strings.ContainsFunc(token, notTokenRune):
+	case !printable(token):
 		return "", host.Errorf(op, abi.CodeUnauthenticated, "the token is not of the form of one").WithHint(hint)
 	}
 	return token, nil
 }
 
-func notTokenRune(r rune) bool { return r <= ' ' || r >= 0x7f }
+// printable tells whether a token is of printable ASCII without blanks.
+func printable(token string) bool {
+	for i := range len(token) {
+		if token[i] <= ' ' || token[i] >= 0x7f {
+			return false
+		}
+	}
+	return true
+}
 
 // authenticate finds the principal and holds it against the route.
 func (c *Ctx) authenticate() error {

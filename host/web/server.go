@@ -31,6 +31,8 @@ type Server struct {
 	fallback *Surface
 	ids      requestIDs
 	shapes   shapes
+	// lastHost is the Host header that was last found to be one over loopback.
+	lastHost atomic.Pointer[string]
 
 	requests     context.Context
 	endRequests  context.CancelFunc
