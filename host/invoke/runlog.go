@@ -42,8 +42,8 @@ func (p *Pipeline) logged(id string) bool {
 }
 
 // logBegin keeps a run that begins.
-func (p *Pipeline) logBegin(t host.TenantID, rec *record) error {
-	run, err := appendRun(make([]byte, 0, 256), rec, &script{})
+func (p *Pipeline) logBegin(t host.TenantID, rec record) error {
+	run, err := appendRun(make([]byte, 0, 256), &rec, &script{})
 	if err != nil {
 		return host.E("invoke.Start", abi.CodeInternal, err)
 	}

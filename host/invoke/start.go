@@ -209,12 +209,12 @@ func (p *Pipeline) accept(ctx context.Context, t host.TenantID, r *run) error {
 // keep writes a run that begins, where and if its kind asks for it. Others wait for this write, so it
 // must not end with the request that happens to do it.
 func (p *Pipeline) keep(ctx context.Context, t host.TenantID, r *run) (there *record, created bool, err error) {
-	rec := r.snapshotRecord()
 	switch {
-	case rec.promised():
+	case r.rec.promised():
+		rec := r.snapshotRecord()
 		return p.create(ctx, t, &rec)
-	case p.logged(rec.CallID):
-		return nil, true, p.logBegin(t, &rec)
+	case p.logged(r.rec.CallID):
+		return nil, true, p.logBegin(t, r.snapshotRecord())
 	}
 	return nil, true, nil
 }

@@ -51,7 +51,7 @@ func (p *Pipeline) seekTask(ctx context.Context, op, id string) (who *host.Princ
 	switch {
 	case host.CodeOf(err) == abi.CodeNotFound:
 		err = noTask(op, id)
-	case err == nil && !rec.Task:
+	case err == nil && !ownerAndKind(live, rec).Task:
 		err = noTask(op, id)
 	}
 	return who, live, rec, err
@@ -87,7 +87,7 @@ func (p *Pipeline) AnswerTask(ctx context.Context, id string, answers map[string
 	switch {
 	case err != nil:
 		return err
-	case rec.Owner != ownerOf(who):
+	case ownerAndKind(live, rec).Owner != ownerOf(who):
 		return noTask(op, id)
 	case live == nil:
 		return nil

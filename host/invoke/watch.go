@@ -49,15 +49,15 @@ func (p *Pipeline) settleOrphan(ctx context.Context, t host.TenantID, rec *recor
 
 // owned tells whether the principal may see and end the run: it is its owner, or an administrator
 // of the tenant.
-func owned(who *host.Principal, rec *record) bool {
-	return rec.Owner == ownerOf(who) || who.Has(host.ScopeAdmin)
+func owned(who *host.Principal, owner string) bool {
+	return owner == ownerOf(who) || who.Has(host.ScopeAdmin)
 }
 
 func noRun(op, id string) error {
 	return host.Errorf(op, abi.CodeNotFound, "there is no run %q here", clip(id)).WithHint("a run is kept for a while after its end; check call_id")
 }
 
-// seek finds a run that the principal may see: live, or its record.
+// seek finds a run that the principal may see: live or, where it is not in memory, its record.
 func (p *Pipeline) seek(ctx context.Context, op, id string) (who *host.Principal, live *run, rec *record, err error) {
 	if who = host.PrincipalFrom(ctx); who == nil {
 		return nil, nil, nil, host.Errorf(op, abi.CodeUnauthenticated, "a credential is needed")
@@ -65,19 +65,29 @@ func (p *Pipeline) seek(ctx context.Context, op, id string) (who *host.Principal
 	if len(id) != len("00000000-0000-0000-0000-000000000000") {
 		return nil, nil, nil, noRun(op, id)
 	}
-	if live = p.runs.recall(who.Tenant, id, p.now()); live != nil {
-		now := live.snapshotRecord()
-		rec = &now
-	} else if rec, live, err = p.lookup(ctx, who.Tenant, id); err != nil {
-		if code := host.CodeOf(err); code == abi.CodeNotFound || code == abi.CodeInvalidArg {
-			err = noRun(op, id)
+	if live = p.runs.recall(who.Tenant, id, p.now()); live == nil {
+		if rec, live, err = p.lookup(ctx, who.Tenant, id); err != nil {
+			if code := host.CodeOf(err); code == abi.CodeNotFound || code == abi.CodeInvalidArg {
+				err = noRun(op, id)
+			}
+			return nil, nil, nil, err
 		}
-		return nil, nil, nil, err
 	}
-	if !owned(who, rec) {
+	if live != nil {
+		rec = nil
+	}
+	if !owned(who, ownerAndKind(live, rec).Owner) {
 		return nil, nil, nil, noRun(op, id)
 	}
 	return who, live, rec, nil
+}
+
+// ownerAndKind is a record to read what never changes from, of the run that seek has found.
+func ownerAndKind(live *run, rec *record) *record {
+	if live != nil {
+		return &live.rec
+	}
+	return rec
 }
 
 // Run tells where a run stands. Its owner may ask, and who has the scope admin in its tenant;
@@ -87,10 +97,12 @@ func (p *Pipeline) Run(ctx context.Context, callID string) (Run, error) {
 	if err != nil {
 		return Run{}, err
 	}
-	if live == nil {
-		if _, err := p.unpack(ctx, who.Tenant, rec); err != nil {
-			return Run{}, err
-		}
+	if live != nil {
+		return live.snapshot(), nil
+	}
+	_, err = p.unpack(ctx, who.Tenant, rec)
+	if err != nil {
+		return Run{}, err
 	}
 	return rec.Run, nil
 }
@@ -161,7 +173,7 @@ func (p *Pipeline) CancelAll(ctx context.Context) (int, error) {
 		return 0, host.Errorf("invoke.CancelAll", abi.CodeUnauthenticated, "a credential is needed")
 	}
 	mine := p.runs.choose(func(id runID, r *run) bool {
-		return id.tenant == who.Tenant && owned(who, &record{Owner: r.rec.Owner})
+		return id.tenant == who.Tenant && owned(who, r.rec.Owner)
 	})
 	n := 0
 	for _, r := range mine {
