@@ -45,9 +45,10 @@ type session struct {
 
 	// These are guarded by sessions.mu.
 	posts int // under way, hot calls among them
-	// streams are GETs that the SDK serves, standing is one that it does not. A session has one stream of
-	// its own; told is how many events have been written for it.
+	// streams are GETs that the SDK serves, own those of them for the session's own stream; standing is the
+	// one where the SDK does not serve it. Told is how many events have been written for it.
 	streams  int
+	own      int
 	standing *Standing
 	told     int
 	met      bool // a request after the handshake has come; see shelf
@@ -114,11 +115,20 @@ func (s *sessions) enter(r *http.Request, p *host.Principal) (*session, *refusal
 		return n, nil
 	}
 	s.forgetStale(r, n)
-	if _, own := standingFrom([]byte(r.Header.Get("Last-Event-ID"))); own && r.Method == http.MethodGet && n.standing != nil {
-		return nil, &refusal{status: http.StatusConflict, code: jsonrpc.CodeInvalidRequest, message: "stream ID conflicts with ongoing stream"}
+	if ownStream(r) {
+		if n.standing != nil {
+			return nil, &refusal{status: http.StatusConflict, code: jsonrpc.CodeInvalidRequest, message: "stream ID conflicts with ongoing stream"}
+		}
+		n.own++
 	}
 	n.streams++
 	return n, nil
+}
+
+// ownStream tells whether a request is for the stream that is the session's own, and not a request's.
+func ownStream(r *http.Request) bool {
+	_, own := standingFrom([]byte(r.Header.Get("Last-Event-ID")))
+	return own && r.Method == http.MethodGet
 }
 
 // touch moves the session to the end of its owner's, since it is in use; s.mu is held.
@@ -138,6 +148,9 @@ func (s *sessions) leave(n *session, r *http.Request) {
 	defer s.mu.Unlock()
 	if r.Method != http.MethodPost {
 		n.streams--
+		if ownStream(r) {
+			n.own--
+		}
 		return
 	}
 	n.posts--

@@ -163,7 +163,7 @@ func (s *sessions) stand(st *Standing) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := st.of
-	if s.byID[n.id] != n || n.standing != nil || n.streams > 0 {
+	if s.byID[n.id] != n || n.standing != nil || n.own > 0 {
 		return false
 	}
 	if st.next > n.told {

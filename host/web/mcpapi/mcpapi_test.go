@@ -280,3 +280,51 @@ func TestChangeStream(t *testing.T) {
 	}
 	<-ended
 }
+
+// TestStandingStream: a session's own stream, over the wire.
+func TestStandingStream(t *testing.T) {
+	url, stop := up(t)
+	ask := func(method, session, body string) *http.Response {
+		t.Helper()
+		req, err := http.NewRequest(method, url+"/mcp", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, value := range map[string]string{"Authorization": "Bearer acme-token", "Content-Type": "application/json",
+			"Accept": "application/json, text/event-stream", "Mcp-Session-Id": session} {
+			if value != "" {
+				req.Header.Set(name, value)
+			}
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { resp.Body.Close() })
+		return resp
+	}
+	hello := ask("POST", "", `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}`)
+	if _, err := io.ReadAll(hello.Body); err != nil {
+		t.Fatal(err)
+	}
+	session := hello.Header.Get("Mcp-Session-Id")
+	stream := ask("GET", session, "")
+	first := make([]byte, len(": ok\n\n"))
+	if _, err := io.ReadFull(stream.Body, first); err != nil || string(first) != ": ok\n\n" || !stream.Close ||
+		stream.Header.Get("Content-Type") != "text/event-stream" || stream.Header.Get("Cache-Control") != "no-cache, no-transform" {
+		t.Fatalf("it began with %q, %v (%v)", first, stream.Header, err)
+	}
+	if second := ask("GET", session, ""); second.StatusCode != http.StatusConflict {
+		t.Errorf("a second stream is answered %d", second.StatusCode)
+	}
+	if nobodys := ask("GET", session+"A", ""); nobodys.StatusCode != http.StatusNotFound {
+		t.Errorf("the stream of no session is answered %d", nobodys.StatusCode)
+	}
+	if end := ask("DELETE", session, ""); end.StatusCode != http.StatusNoContent {
+		t.Errorf("DELETE is answered %d", end.StatusCode)
+	}
+	if rest, err := io.ReadAll(stream.Body); err != nil {
+		t.Errorf("it ended with %q (%v)", rest, err)
+	}
+	stop()
+}
