@@ -101,6 +101,7 @@ func TestASleeperIsTold(t *testing.T) {
 			b.s.ResourceUpdated("acme", "note://2") // which it does not follow
 		}
 		b.news()
+		b.told(t, id, 4)
 		h, leave := open()
 		h.until(t, 5)
 		b.s.ResourceUpdated("acme", "note://1") // with a stream, each time
@@ -125,7 +126,7 @@ func TestASleeperIsTold(t *testing.T) {
 			t.Fatal("it sleeps")
 		}
 		b.s.ResourceUpdated("acme", "note://1")
-		h.until(t, 2)
+		h.hears(t, "resources/updated")
 		b.change(t, h, "and more")
 		leave()
 	})
@@ -134,12 +135,38 @@ func TestASleeperIsTold(t *testing.T) {
 		b.slept(t, id)
 		h, leave := open()
 		b.s.ResourceUpdated("acme", "note://1")
-		b.change(t, h, "the last")
+		b.s.Changed("acme", "fake", abi.Changed{Lists: []string{"prompts"}}) // told after it
+		h.hears(t, "prompts/list_changed")
 		leave()
-		if got := h.events(); len(got) != 2 || !strings.Contains(got[1], "tools/list_changed") {
-			t.Errorf("got %q", got)
+		if got := strings.Join(h.events(), ""); strings.Contains(got, "resources/updated") {
+			t.Errorf("got %s", got)
 		}
 	})
+}
+
+// hears waits for an event with the text.
+func (h *heard) hears(t *testing.T, text string) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); !strings.Contains(strings.Join(h.events(), ""), text); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("after a long while %q is not among %q", text, h.events())
+		}
+	}
+}
+
+// told waits until n events have been written for the session's own stream.
+func (b *bench) told(t *testing.T, id string, n int) {
+	t.Helper()
+	told := func() int {
+		b.s.sessions.mu.Lock()
+		defer b.s.sessions.mu.Unlock()
+		return b.s.sessions.byID[id].told
+	}
+	for end := time.Now().Add(20 * time.Second); told() < n; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("after a long while %d events are written, want %d", told(), n)
+		}
+	}
 }
 
 // lastID is the id of the last event that was heard.
