@@ -72,8 +72,10 @@ type Log struct {
 	order []key
 	size  int
 	file  segment
-	// failed is why the last flush did not work, nil where it did.
+	// failed is why the last flush did not work, nil where it did; broken says that the file was not
+	// written the last time.
 	failed error
+	broken bool
 	closed bool
 
 	// flushing is held by one flush at a time; batch numbers the records, scratch is where they are made.
@@ -268,10 +270,23 @@ func (l *Log) write(op string, kind byte, k key, run []byte) error {
 			err = l.file.write(kind, k, run)
 		}
 	}
+	if (err != nil) != l.broken {
+		l.tell(err)
+	}
 	if err != nil {
-		return host.Errorf(op, abi.CodeUnavailable, "the log of runs cannot be written: %w", err)
+		// The cause has the file's place, which is not for callers.
+		return &host.Error{Op: op, Code: abi.CodeUnavailable, Message: "the log of runs cannot be written; try again in a moment", Err: err}
 	}
 	return nil
+}
+
+// tell lets the operator know that the file begins to fail, and that it is well again.
+func (l *Log) tell(err error) {
+	if l.broken = err != nil; l.broken {
+		l.log.Error("the log of runs cannot be written: no run begins", "error", err)
+		return
+	}
+	l.log.Info("the log of runs can be written again")
 }
 
 // Get is what is kept of a run: how it ended, or what it began with where it has not. The bytes must not

@@ -391,8 +391,8 @@ func TestAFileThatCannotBeWritten(t *testing.T) {
 	bad, err := os.Open(segmentPath(l.cfg.Dir, l.file.number)) // for reading alone
 	must(t, err)
 	l.file.m = plainFile{bad}
-	if err := l.Begin("acme", idOf(1, 2), nil); host.CodeOf(err) != abi.CodeUnavailable {
-		t.Errorf("a run is begun: %v", err)
+	if err := l.Begin("acme", idOf(1, 2), nil); host.CodeOf(err) != abi.CodeUnavailable || strings.Contains(host.Outward(err).Message, l.cfg.Dir) {
+		t.Errorf("a run is begun, or the caller is told where the file is: %v", err)
 	}
 	gone(t, l, "acme", idOf(1, 2))
 	if err := l.End("acme", idOf(1, 1), []byte("ends")); host.CodeOf(err) != abi.CodeUnavailable {
