@@ -91,7 +91,6 @@ func (im *image) restore(mem []byte, s *scanner) (int, error) {
 	if s.by == byNothing {
 		return len(mem), im.drop(mem)
 	}
-	defer func() { s.yields = false }()
 	putBack := im.copyBack
 	if s.sorts() {
 		putBack = im.giveBack
@@ -118,18 +117,9 @@ func (im *image) restore(mem []byte, s *scanner) (int, error) {
 	return copied, nil
 }
 
-// spilled is how much a call that was ended may have written in one stretch that is copied back.
-const spilled = 256 << 10
-
 // copyBack puts the image's bytes back into pages that were written once: they stay the instance's
-// own, so that the next call writes them without a fault. What a call that was ended has filled is
-// dropped: the next will hardly do so too, and to copy it could take longer than the call.
-func (im *image) copyBack(part, want []byte, s *scanner) (int, error) {
-	if s.yields && len(part) > spilled {
-		return len(part), s.forget(im, part)
-	}
-	return copy(part, want), nil
-}
+// own, so that the next call writes them without a fault.
+func (im *image) copyBack(part, want []byte, _ *scanner) (int, error) { return copy(part, want), nil }
 
 // giveBack does the same, but pages that this call has not changed become the image's again: they
 // would be copied after every call for nothing.

@@ -19,8 +19,8 @@ func (p *pages) release() error { p.whole = nil; return nil }
 
 func (p *pages) drop(mem []byte) error { copy(mem, p.whole); return nil }
 
-// scanner has nothing to scan here, whether a call ended by itself or not.
-type scanner struct{ yields bool }
+// scanner has nothing to scan here.
+type scanner struct{}
 
 func newScanner() *scanner { return &scanner{} }
 

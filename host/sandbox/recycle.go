@@ -8,6 +8,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/gantryhost/gantry/abi"
+	"github.com/gantryhost/gantry/host/runner"
 )
 
 // recycleGrowth is how far a guest's memory may grow in its life before the instance is thrown away
@@ -33,11 +34,11 @@ func (in *instance) reusable(err error) bool {
 }
 
 // renew forgets what a run that was ended leaves beside the guest's own state: its stack, which may
-// have grown to its end, and its interruption.
+// have grown to its end, its interruption, and lines that nobody came to pass on.
 func (in *instance) renew() {
 	in.functions = [entries]api.Function{}
 	in.interruption.renew()
-	in.scanner.yields = true
+	in.stdout.lines, in.stderr.lines = runner.Splitter{}, runner.Splitter{}
 }
 
 func toldByGuest(err error) bool {

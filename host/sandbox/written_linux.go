@@ -52,8 +52,6 @@ type scanner struct {
 	regions [64]region
 	// resets counts the resets since the image was mapped.
 	resets uint64
-	// yields says that the call before the next reset did not end by itself.
-	yields bool
 }
 
 // newScanner makes one on the heap: the kernel is given its address as a number, and a stack moves.

@@ -178,6 +178,11 @@ func thousand(at int, body ...[]byte) []byte {
 
 var (
 	drop        = []byte{0x1a}
+	add         = []byte{0x6a}
+	load        = []byte{0x28, 2, 0}
+	load8       = []byte{0x2d, 0, 0}
+	store       = []byte{0x36, 2, 0}
+	store8      = []byte{0x3a, 0, 0}
 	unreachable = []byte{0x00}
 	minusOne    = code(num(1), []byte{0x6b}) // subtract one
 	text        = num(int(abi.OutputText))

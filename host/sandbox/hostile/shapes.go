@@ -131,6 +131,13 @@ func taking() []Shape {
 	return []Shape{
 		{Name: "growing memory page by page, then failing", Limits: small, Code: abi.CodeLimit, Text: "ran out of memory",
 			program: calling(forever(grow(1), failed, when(unreachable)))},
+		{Name: "changing a byte of every page, then failing", Code: abi.CodeTrap, Text: "crashed", program: func() *program {
+			const at, end = 4096, 128 << 16 // the byte at 1024 counts; every page is read and then written
+			next := code(num(1024), num(1024), load, num(4096), add, store)
+			return &program{pages: 128, call: code(num(1024), num(at), store,
+				[]byte{0x03, 0x40}, num(1024), load, num(1024), load, load8, num(1), add, store8,
+				next, num(1024), load, num(end), []byte{0x49, 0x0d, 0, opEnd}, unreachable)}
+		}},
 		{Name: "growing memory, refused without end", Limits: small, Code: abi.CodeDeadline, Text: deadline,
 			program: calling(forever(grow(1), drop))},
 		{Name: "growing memory by all there is", Limits: small, Code: abi.CodeLimit, Text: "ran out of memory",
