@@ -29,7 +29,7 @@ func (s *shape) decode(input []byte, v reflect.Value) error {
 
 // decodeWith is decode with the caller's decoder, in whatever state it is.
 func (s *shape) decodeWith(d *decoder, input []byte, v reflect.Value) error {
-	if input = bytes.TrimSpace(input); len(input) == 0 {
+	if input = bytes.Trim(input, " \t\r\n"); len(input) == 0 {
 		input = []byte("{}")
 	}
 	if !json.Valid(input) {
