@@ -35,6 +35,16 @@ func TestCrew(t *testing.T) {
 		all.Wait()
 		waitFor(t, func() bool { return c.waiting() == maxIdle })
 	})
+	t.Run("who waits for long goes, and no work is lost to it", func(t *testing.T) {
+		c := crew{patience: time.Microsecond}
+		defer c.dismiss()
+		for range 2_000 { // work meets goroutines that are about to go
+			done := make(chan struct{})
+			c.do(func() { close(done) })
+			<-done
+		}
+		waitFor(t, func() bool { return c.waiting() == 0 })
+	})
 	t.Run("after its dismissal it does what it is given, and keeps nobody", func(t *testing.T) {
 		var c crew
 		done := make(chan struct{})

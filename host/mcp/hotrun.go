@@ -15,8 +15,11 @@ import (
 	"github.com/gantryhost/gantry/host/invoke"
 )
 
-// maxIdle bounds how many goroutines wait for a call to make.
-const maxIdle = 64
+// maxIdle bounds how many goroutines wait for a call to make, and idlePatience how long each does.
+const (
+	maxIdle      = 64
+	idlePatience = 30 * time.Second
+)
 
 // A tool whose last calls all took less than quickCall, quickCalls of them, is expected to go on like that.
 const (
@@ -139,19 +142,25 @@ func (o *lookout) end() {
 	}
 }
 
-// work makes calls until the server ends, or enough others wait for one. A goroutine that was used
+// work makes calls until the server ends, enough others wait for one, or none comes for a while. A goroutine that was used
 // has the stack that a call needs; to grow that of a new one takes as long as the rest of Hot.
 func (s *Server) work(c *hotCall) {
 	defer s.hotWork.Done()
+	late := time.NewTimer(s.patience)
+	defer late.Stop()
 	for {
 		s.run(c)
 		if s.hotIdle.Add(1) > maxIdle {
 			s.hotIdle.Add(-1)
 			return
 		}
+		late.Reset(s.patience)
 		select {
 		case c = <-s.hotJobs:
 			s.hotIdle.Add(-1)
+		case <-late.C:
+			s.hotIdle.Add(-1)
+			return
 		case <-s.ctx.Done():
 			return
 		}

@@ -171,7 +171,8 @@ type Server struct {
 	cancel   context.CancelFunc
 
 	headStart time.Duration
-	stamp     []byte // see stampOf
+	patience  time.Duration // see idlePatience
+	stamp     []byte        // see stampOf
 	meta      metaSchemas
 	restoring sync.Mutex // see restore
 	clients   clients
@@ -192,7 +193,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	cfg.setDefaults()
-	s := &Server{cfg: cfg, headStart: headStart, stamp: stampOf(&cfg), hotJobs: make(chan *hotCall),
+	s := &Server{cfg: cfg, headStart: headStart, patience: idlePatience, stamp: stampOf(&cfg), hotJobs: make(chan *hotCall),
 		clients: clients{known: make(map[string]era)}}
 	var err error
 	if s.meta, err = newMetaSchemas(); err != nil {
