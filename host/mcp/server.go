@@ -223,6 +223,9 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
+// Stopping tells whether Close was called. It may be called concurrently.
+func (s *Server) Stopping() bool { return s.ctx.Err() != nil }
+
 // Close cancels the calls that run, ends all sessions and streams, and waits for them up to ctx.
 // Requests after it are answered with 503. It may be called more than once.
 func (s *Server) Close(ctx context.Context) error {

@@ -45,6 +45,15 @@ func (c *Ctx) StreamContext() context.Context {
 	return host.WithPrincipal(c.server.streams, c.principal)
 }
 
+// HangUp ends the connection without an answer, whatever else was set: a client that meets a broken
+// connection tries again, where some take an error for the last word. The handler has to return nil.
+func (c *Ctx) HangUp() {
+	c.raw.Response().SetStatusCode(503) // for the log
+	rctx, conn := c.raw.Context(), c.Conn()
+	rctx.HijackSetNoResponse(true)
+	rctx.Hijack(func(net.Conn) { _ = conn.Close() }) // nobody is left to tell of an error
+}
+
 // Principal is who asks, nil on a public route.
 func (c *Ctx) Principal() *host.Principal { return c.principal }
 

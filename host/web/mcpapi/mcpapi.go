@@ -25,6 +25,7 @@ const listen = "subscriptions/listen"
 type hot interface {
 	Hot(ctx context.Context, ask mcp.Ask) (*mcp.Reply, context.Context)
 	Listen(ctx context.Context, head mcp.Head, body []byte) *mcp.Listener
+	Stopping() bool
 	Standing(ctx context.Context, head mcp.Head) *mcp.Standing
 }
 
@@ -45,11 +46,12 @@ type Config struct {
 	Insufficient func(c *web.Ctx, p *host.Principal, needs []host.Scope) string
 }
 
-// Surface serves the protocol at /mcp and /mcp/.
+// Surface serves the protocol at /mcp and /mcp/. While the host stops, the stream of a session is hung
+// up on: its client comes back, once it is there again, where an error would end the session for it.
 func Surface(cfg Config) web.Surface {
 	h := cfg.Handler
 	quick, _ := h.(hot)
-	serve := func(c *web.Ctx) error {
+	answer := func(c *web.Ctx) error {
 		if err := cfg.stepUp(c); err != nil {
 			return err
 		}
@@ -73,6 +75,25 @@ func Surface(cfg Config) web.Surface {
 			ctx = next
 		}
 		return web.Bridge(ctx, c, h)
+	}
+	stopping := func(c *web.Ctx) bool {
+		return c.StreamContext().Err() != nil || quick != nil && quick.Stopping()
+	}
+	serve := func(c *web.Ctx) error {
+		if !c.Raw().Request().Header.IsGet() {
+			return answer(c)
+		}
+		if stopping(c) {
+			c.HangUp()
+			return nil
+		}
+		err := answer(c)
+		refused := err != nil || c.Raw().Response().StatusCode() == http.StatusServiceUnavailable
+		if refused && stopping(c) { // it began to stop just now
+			c.HangUp()
+			return nil
+		}
+		return err
 	}
 	s := web.Surface{
 		Name:       "MCP",

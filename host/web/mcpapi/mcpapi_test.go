@@ -328,3 +328,42 @@ func TestStandingStream(t *testing.T) {
 	}
 	stop()
 }
+
+// stopped is a protocol that is closed while the server still serves.
+type stopped struct{ *mcp.Server }
+
+// TestAStreamOfAHostThatStopsIsHungUpOn: some clients take an error for the end of their session.
+func TestAStreamOfAHostThatStopsIsHungUpOn(t *testing.T) {
+	protocol, err := mcp.New(mcp.Config{Pipeline: pipeline{}, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := webtest.Server(t, web.Config{Auth: tokens{}}, Surface(Config{Handler: stopped{protocol}}))
+	url := "http://" + webtest.Serve(t, srv) + "/mcp"
+	if err := protocol.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ask := func(method string) (*http.Response, error) {
+		r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer acme-token")
+		r.Header.Set("Accept", "application/json, text/event-stream")
+		r.Header.Set("Content-Type", "application/json")
+		return http.DefaultClient.Do(r)
+	}
+	if resp, err := ask(http.MethodGet); err == nil {
+		resp.Body.Close()
+		t.Errorf("a stream is answered with %s", resp.Status)
+	}
+	resp, err := ask(http.MethodPost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("a call is answered with %s", resp.Status)
+	}
+	http.DefaultClient.CloseIdleConnections()
+}
