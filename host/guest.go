@@ -44,6 +44,9 @@ type GuestCall struct {
 	Tenant TenantID
 	// Input is only read, and not kept after the call.
 	Input []byte
+	// Room, where there is any, is memory that the answer may be written to, up to its capacity. The
+	// caller keeps it: Output.Data is then part of it.
+	Room []byte
 	// Border answers the guest. It is used by one goroutine at a time.
 	Border Border
 	// Limits bound this call; a zero field means the runner's default.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	extism "github.com/extism/go-sdk"
 	"github.com/tetratelabs/wazero"
@@ -14,20 +15,26 @@ import (
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 )
 
+// deadline is what a call of a baseline that can be stopped gets; none comes near it.
+const deadline = 30 * time.Second
+
 // bare is a module of the contract on wazero alone: its host functions copy and do nothing else,
 // nothing is bounded, and nothing is put back.
 type bare struct {
-	ctx      context.Context // its callers'
-	runtime  wazero.Runtime
-	compiled wazero.CompiledModule
-	input    []byte
-	output   []byte
+	ctx context.Context // its callers'
+	// stoppable says that wazero's own interruption is on.
+	stoppable bool
+	runtime   wazero.Runtime
+	compiled  wazero.CompiledModule
+	input     []byte
+	// room is memory for small answers, as our calls have.
+	room, output []byte
 }
 
 // openBare compiles a module as it is. With stoppable, wazero's own interruption is on.
 func (b *bench) openBare(wasm []byte, stoppable bool) (*bare, error) {
 	ctx := context.Background()
-	p := &bare{ctx: b.caller(), runtime: wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithCloseOnContextDone(stoppable))}
+	p := &bare{ctx: b.caller(), room: make([]byte, 0, roomBytes), stoppable: stoppable, runtime: wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithCloseOnContextDone(stoppable))}
 	b.undo = append(b.undo, func() error { return p.runtime.Close(ctx) })
 	if _, err := wasi_snapshot_preview1.Instantiate(ctx, p.runtime); err != nil {
 		return nil, err
@@ -50,7 +57,7 @@ func (p *bare) giveInput(_ context.Context, m api.Module, stack []uint64) {
 
 func (p *bare) takeOutput(_ context.Context, m api.Module, stack []uint64) {
 	src, _ := m.Memory().Read(uint32(stack[0]), uint32(stack[1]))
-	p.output = append([]byte(nil), src...)
+	p.output = append(p.room, src...)
 }
 
 // instance makes one, initialised as its language wants it.
@@ -75,10 +82,16 @@ func (p *bare) calling(name string, tool int, input, want []byte) (subject, erro
 	}}, nil
 }
 
-// renewing calls the first tool on a new instance each time.
+// renewing calls the first tool on a new instance each time, and where it can be stopped with a
+// deadline for both.
 func (p *bare) renewing(name string, input []byte) subject {
-	ctx := p.ctx
 	return subject{name, func() error {
+		ctx := p.ctx
+		if p.stoppable {
+			bounded, cancel := context.WithTimeout(ctx, deadline)
+			defer cancel()
+			ctx = bounded
+		}
 		p.input = input
 		mod, err := p.instance(ctx)
 		if err != nil {
@@ -120,16 +133,26 @@ func (b *bench) onExtism(name string, wasm, input []byte) (subject, error) {
 }
 
 // renewingExtism calls the export echo of a compiled module on a new instance of Extism's Go SDK each
-// time, which is how a host of that SDK gets a clean state.
-func (b *bench) renewingExtism(name string, wasm, input []byte) (subject, error) {
-	ctx := context.Background()
-	compiled, err := extism.NewCompiledPlugin(ctx, extism.Manifest{Wasm: []extism.Wasm{extism.WasmData{Data: wasm}}},
-		extism.PluginConfig{EnableWasi: true}, nil)
+// time, which is how a host of that SDK gets a clean state. With stoppable, its manifest has a timeout
+// and the making of the instance a deadline, which the timeout does not reach.
+func (b *bench) renewingExtism(name string, wasm, input []byte, stoppable bool) (subject, error) {
+	manifest := extism.Manifest{Wasm: []extism.Wasm{extism.WasmData{Data: wasm}}}
+	if stoppable {
+		manifest.Timeout = uint64(deadline.Milliseconds())
+	}
+	all := context.Background()
+	compiled, err := extism.NewCompiledPlugin(all, manifest, extism.PluginConfig{EnableWasi: true}, nil)
 	if err != nil {
 		return subject{}, err
 	}
-	b.undo = append(b.undo, func() error { return compiled.Close(ctx) })
+	b.undo = append(b.undo, func() error { return compiled.Close(all) })
 	return subject{name, func() error {
+		ctx := all
+		if stoppable {
+			bounded, cancel := context.WithTimeout(ctx, deadline)
+			defer cancel()
+			ctx = bounded
+		}
 		p, err := compiled.Instance(ctx, extism.PluginInstanceConfig{ModuleConfig: wazero.NewModuleConfig().WithSysWalltime()})
 		if err != nil {
 			return err

@@ -91,11 +91,11 @@ func (b *bench) load(wasm []byte, isolation host.Isolation) (host.Guest, error) 
 	return g, err
 }
 
-// calling calls a tool of a guest as the host does: with a context that may be cancelled. A nil want
-// takes any answer.
+// calling calls a tool of a guest as the host does: with a context that may be cancelled, and room
+// for an answer that calls use one after the other. A nil want takes any answer.
 func (b *bench) calling(name string, g host.Guest, tool int, input, want []byte) subject {
 	ctx := b.caller()
-	c := &host.GuestCall{Entry: host.EntryTool, Index: tool, Tenant: host.DefaultTenant, Input: input, Border: noBorder{}}
+	c := &host.GuestCall{Entry: host.EntryTool, Index: tool, Tenant: host.DefaultTenant, Input: input, Border: noBorder{}, Room: make([]byte, 0, roomBytes)}
 	return subject{name, func() error {
 		out, _, err := g.Call(ctx, c)
 		if err == nil && want != nil && !bytes.Equal(out.Data, want) {
@@ -104,6 +104,9 @@ func (b *bench) calling(name string, g host.Guest, tool int, input, want []byte)
 		return err
 	}}
 }
+
+// roomBytes is what the host keeps for answers; those that are larger get memory of their own.
+const roomBytes = 16 << 10
 
 // noBorder is for guests that ask for nothing.
 type noBorder struct{}

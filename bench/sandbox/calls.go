@@ -92,35 +92,56 @@ func (b *bench) micro(subjects ...subject) (map[string]float64, error) {
 }
 
 // fresh compares a call with its reset with a call on a new instance, of wazero alone and of Extism's
-// SDK.
+// SDK: as they are, and, as ours is, with a deadline that ends what runs away.
 func fresh(b *bench) ([]row, error) {
 	guests, err := b.echoGuests()
 	if err != nil {
 		return nil, err
 	}
-	input := bytes.Repeat([]byte("x"), 1<<10)
 	var rows []row
 	for i, g := range guests {
-		ours, err := b.load(g.native, host.IsolationCall)
+		more, err := b.renewals(g, []float64{100, 1000}[i])
+		if err != nil {
+			return nil, fmt.Errorf("%s guest: %w", g.language, err)
+		}
+		rows = append(rows, more...)
+	}
+	return rows, nil
+}
+
+func (b *bench) renewals(g echoGuest, target float64) ([]row, error) {
+	input := bytes.Repeat([]byte("x"), 1<<10)
+	ours, err := b.load(g.native, host.IsolationCall)
+	if err != nil {
+		return nil, err
+	}
+	baselines := []struct {
+		wazero, extism string
+		stoppable      bool
+	}{
+		{"bare wazero", "Extism's Go SDK", false},
+		{"wazero with its own interruption", "Extism's Go SDK with a timeout", true},
+	}
+	subjects := []subject{b.calling("ours", ours, 0, input, input)}
+	for _, base := range baselines {
+		alone, err := b.openBare(g.native, base.stoppable)
 		if err != nil {
 			return nil, err
 		}
-		alone, err := b.openBare(g.native, false)
+		ext, err := b.renewingExtism(base.extism, g.extism, input, base.stoppable)
 		if err != nil {
 			return nil, err
 		}
-		ext, err := b.renewingExtism("extism", g.extism, input)
-		if err != nil {
-			return nil, err
-		}
-		us, err := b.micro(b.calling("ours", ours, 0, input, input), alone.renewing("new", input), ext)
-		if err != nil {
-			return nil, err
-		}
-		target := []float64{100, 1000}[i]
-		rows = append(rows,
-			cheaper(fmt.Sprintf("echo 1 kB, %s guest, call + reset, against a new instance of bare wazero + call", g.language), "µs", us["ours"], us["new"], target),
-			cheaper(fmt.Sprintf("echo 1 kB, %s guest, call + reset, against a new instance of Extism's Go SDK + call", g.language), "µs", us["ours"], us["extism"], target))
+		subjects = append(subjects, alone.renewing(base.wazero, input), ext)
+	}
+	us, err := b.micro(subjects...)
+	if err != nil {
+		return nil, err
+	}
+	var rows []row
+	for _, s := range subjects[1:] {
+		rows = append(rows, cheaper(fmt.Sprintf("echo 1 kB, %s guest, call + reset, against a new instance + call of %s", g.language, s.name),
+			"µs", us["ours"], us[s.name], target))
 	}
 	return rows, nil
 }

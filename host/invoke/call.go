@@ -86,6 +86,7 @@ type call struct {
 	out     int // bytes of the answer
 	closers []func()
 	guest   host.GuestCall
+	room    *room
 }
 
 var _ host.Border = (*call)(nil)
@@ -124,7 +125,8 @@ func (c *call) tool(ctx context.Context) (a *Answer, err error) {
 	case ask != nil:
 		return &Answer{CallID: c.info.CallID, InputRequired: ask}, nil
 	}
-	c.guest = host.GuestCall{Entry: host.EntryTool, Index: ref.Index, Input: input}
+	c.guest = host.GuestCall{Entry: host.EntryTool, Index: ref.Index, Input: input, Room: c.enter()}
+	defer c.leave()
 	out, err := c.run(ctx, guest)
 	if err != nil {
 		return nil, toolError(err, ref.Tool)
@@ -198,6 +200,7 @@ func (c *call) run(ctx context.Context, g host.Guest) (out host.Output, err erro
 		if r := recover(); r != nil {
 			c.p.log.Error("a call panicked in the host", "plugin", c.plugin.Name, "tool", c.info.Tool, "call_id", c.info.CallID,
 				"panic", r, "stack", string(debug.Stack()))
+			c.room = nil // who panicked may still have it
 			err = host.Errorf(op, abi.CodeInternal, "panic: %v", r)
 		}
 		for _, f := range slices.Backward(c.closers) {

@@ -98,9 +98,10 @@ func TestListsShowWhatMayBeCalled(t *testing.T) {
 }
 
 func TestOutputsSettle(t *testing.T) {
-	out := host.Output{}
-	p := (&plugin{manifest: abi.Manifest{Name: "any"}}).tool(abi.Tool{Name: "any"}, func(context.Context, *host.GuestCall) (host.Output, error) {
-		return out, nil
+	out, room := host.Output{}, []byte(nil)
+	p := (&plugin{manifest: abi.Manifest{Name: "any"}}).tool(abi.Tool{Name: "any"}, func(_ context.Context, c *host.GuestCall) (host.Output, error) {
+		room = append(c.Room, out.Data...)
+		return host.Output{Kind: out.Kind, Data: room}, nil
 	})
 	h := start(t, nil, p)
 	for _, c := range []struct {
@@ -128,6 +129,7 @@ func TestOutputsSettle(t *testing.T) {
 			out = host.Output{Kind: c.kind, Data: []byte(c.data)}
 			a, err := h.Call(as("acme", "ann"), invoke.Request{Tool: "any"}, nil)
 			wantCode(t, err, c.code)
+			clear(room) // another call has it now
 			if err != nil {
 				if !strings.Contains(err.Error(), c.want) {
 					t.Errorf("got %v, want %q", err, c.want)
@@ -148,6 +150,29 @@ func TestAToolsUpstreamFailureHasItsOwnCode(t *testing.T) {
 	wantCode(t, err, "OPENAI_ERROR")
 	if out := host.Outward(err); !out.Retryable || out.Message != "the service said no" {
 		t.Errorf("got %+v", out)
+	}
+}
+
+func TestWhoPanickedKeepsTheRoom(t *testing.T) {
+	var kept []byte
+	p := (&plugin{manifest: abi.Manifest{Name: "rooms"}}).
+		tool(abi.Tool{Name: "panics"}, func(_ context.Context, c *host.GuestCall) (host.Output, error) {
+			kept = c.Room[:1]
+			panic("oh")
+		}).
+		tool(abi.Tool{Name: "answers"}, func(_ context.Context, c *host.GuestCall) (host.Output, error) {
+			if &c.Room[:1][0] == &kept[0] {
+				t.Error("a call got the room of one that panicked")
+			}
+			return host.Output{Kind: abi.OutputText, Data: append(c.Room, 'a')}, nil
+		})
+	h := start(t, nil, p)
+	_, err := h.Call(as("acme", "ann"), invoke.Request{Tool: "panics"}, nil)
+	wantCode(t, err, abi.CodeInternal)
+	for range 100 {
+		if _, err := h.Call(as("acme", "ann"), invoke.Request{Tool: "answers"}, nil); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@
 package invoke
 
 import (
+	"bytes"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -21,7 +22,7 @@ func (c *call) settle(ref registry.ToolRef, out host.Output) (*Answer, error) {
 		if !json.Valid(out.Data) {
 			return nil, c.broken("its structured answer is not JSON")
 		}
-		a.Result = structured(out.Data)
+		a.Result = structured(bytes.Clone(out.Data))
 	case abi.OutputText:
 		a.Result = &abi.Result{Content: []abi.Content{abi.Text(strings.ToValidUTF8(string(out.Data), "�"))}}
 	case abi.OutputResult:

@@ -3,6 +3,7 @@
 package sandbox
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
@@ -69,6 +71,21 @@ func TestCallOfAGoGuest(t *testing.T) {
 			t.Errorf("got %+v, %v", u, err)
 		}
 	})
+}
+
+func TestAnAnswerIsWrittenWhereThereIsRoom(t *testing.T) {
+	g := load(t, newEngine(t, Config{}), echo().bytes(), host.Limits{})
+	room := make([]byte, 0, 100)
+	for n, inside := range map[int]bool{0: true, 1: true, 100: true, 101: false, 16 << 10: false} {
+		input := bytes.Repeat([]byte{byte(n) | 1}, n)
+		out, _, err := g.Call(t.Context(), &host.GuestCall{Input: input, Border: &border{}, Room: room})
+		if err != nil || !bytes.Equal(out.Data, input) {
+			t.Fatalf("%d bytes: %d came back: %v", n, len(out.Data), err)
+		}
+		if got := unsafe.SliceData(out.Data) == unsafe.SliceData(room); got != inside {
+			t.Errorf("%d bytes: written to the room: %v", n, got)
+		}
+	}
 }
 
 func TestOps(t *testing.T) {

@@ -62,15 +62,14 @@ func (g *guest) Call(ctx context.Context, c *host.GuestCall) (host.Output, host.
 		return host.Output{}, host.Usage{}, err
 	}
 	g.calls.Add(1)
-	out, err := in.call(ctx, &task{entry: c.Entry, arg: uint64(uint32(c.Index)), input: c.Input, border: c.Border, limits: lim})
-	end := time.Now()
-	usage := host.Usage{Wall: end.Sub(in.began), Fuel: in.fuel, PeakBytes: in.mem.size, Ops: in.ops}
+	out, err := in.call(ctx, &task{entry: c.Entry, arg: uint64(uint32(c.Index)), input: c.Input, room: c.Room, border: c.Border, limits: lim})
+	usage := host.Usage{Wall: time.Since(in.began), Fuel: in.fuel, PeakBytes: in.mem.size, Ops: in.ops}
 	g.fuel.Add(in.fuel)
 	if err != nil && host.CodeOf(err) == abi.CodeTrap {
 		g.traps.Add(1)
 		g.engine.log.Warn("plugin crashed", "plugin", g.name, "digest", g.digest, "error", err, "cause", errors.Unwrap(err))
 	}
-	in.idleSince = end
+	in.idleSince = in.began.Add(usage.Wall)
 	g.pool.release(in, in.reusable(err) && in.clean())
 	return out, usage, err
 }

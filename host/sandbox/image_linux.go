@@ -114,8 +114,17 @@ func (im *image) restore(mem []byte, s *scanner) (int, error) {
 		}
 		at = walked
 	}
+	if s.settles() && len(mem) <= settleSize {
+		im.settle(mem)
+	}
 	return copied, nil
 }
+
+// settle has a busy instance's page table say of every page where it is. A look at a page that was
+// never touched costs twice as much as at one that was, and more where both alternate. What this
+// takes is the image's zero pages, once for all its instances. It is an improvement and no more: that
+// there is no memory for it is no error.
+func (im *image) settle(mem []byte) { _ = unix.Madvise(mem, unix.MADV_POPULATE_READ) }
 
 // copyBack puts the image's bytes back into pages that were written once: they stay the instance's
 // own, so that the next call writes them without a fault.

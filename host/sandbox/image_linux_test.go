@@ -2,7 +2,13 @@
 
 package sandbox
 
-import "testing"
+import (
+	"encoding/binary"
+	"os"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
 
 // eachTracking runs a test once for each way of finding written pages that this machine has.
 func eachTracking(t *testing.T, test func(t *testing.T, s *scanner)) {
@@ -40,6 +46,55 @@ func TestBothWaysToLookForMarksPassTheTrial(t *testing.T) {
 		if other := (&tracked{pagemap: best.pagemap, faults: best.faults, shortCut: short}); !other.proves(byMarks) {
 			t.Errorf("%+v did not pass", other)
 		}
+	}
+}
+
+// present counts the pages of mem that the page table has.
+func present(t *testing.T, mem []byte) int {
+	t.Helper()
+	page := os.Getpagesize()
+	entries := make([]byte, len(mem)/page*8)
+	if _, err := unix.Pread(tracker().pagemap, entries, int64(addr(mem))/int64(page)*8); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for ; len(entries) > 0; entries = entries[8:] {
+		n += int(binary.LittleEndian.Uint64(entries) >> 63)
+	}
+	return n
+}
+
+func TestABusyInstancesPageTableIsFull(t *testing.T) {
+	if tracker().by != byMarks {
+		t.Skip("this machine does not allow it")
+	}
+	for name, c := range map[string]struct {
+		size int64
+		full bool
+	}{"small": {20 * pageBytes, true}, "large": {settleSize + pageBytes, false}} {
+		t.Run(name, func(t *testing.T) {
+			s := &scanner{by: byMarks}
+			mem, im := pictured(t, c.size, s)
+			all := len(mem) / os.Getpagesize()
+			mem[1]++
+			for range settleAfter {
+				if n := present(t, mem[:3*pageBytes]); n == 3*pageBytes/os.Getpagesize() {
+					t.Fatal("the table was filled before the instance was busy")
+				}
+				if _, err := im.restore(mem, s); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := present(t, mem); (got == all) != c.full {
+				t.Errorf("%d of %d pages are in the table", got, all)
+			}
+			for _, at := range []int{3, 9 * pageBytes, len(mem) - 1} {
+				mem[at]++
+			}
+			if n, err := im.restore(mem, s); err != nil || n > 3*os.Getpagesize() || !im.same(mem) {
+				t.Errorf("three bytes were written, and %d put back: %v", n, err)
+			}
+		})
 	}
 }
 

@@ -34,6 +34,7 @@ type task struct {
 	entry  host.Entry
 	arg    uint64
 	input  []byte
+	room   []byte
 	border host.Border
 	limits host.Limits
 }
@@ -179,7 +180,7 @@ func (in *instance) call(ctx context.Context, t *task) (host.Output, error) {
 // begin readies the instance for a run and arms its interruption.
 func (in *instance) begin(ctx context.Context, t *task) {
 	in.task = *t
-	in.output, in.response, in.fault = nil, nil, nil
+	in.output, in.response, in.fault = t.room[:0], nil, nil
 	in.ops, in.events, in.lines = 0, 0, 0
 	in.stdout.crash, in.stderr.crash = "", ""
 	in.mem.refused = runner.NotRefused

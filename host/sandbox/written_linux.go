@@ -36,6 +36,13 @@ const (
 	pageIsSwapped = 1 << 4
 )
 
+// settleAfter is how many resets make an instance a busy one, settleSize how large its memory may be
+// to be treated as such.
+const (
+	settleAfter = 4096
+	settleSize  = 16 << 20
+)
+
 // scanArg is struct pm_scan_arg, region struct page_region.
 type scanArg struct {
 	size, flags, start, end, walkEnd, vec, vecLen, maxPages uint64
@@ -75,6 +82,9 @@ func (s *scanner) sorts() bool {
 	s.resets++
 	return s.resets == 8 || s.resets%1024 == 0
 }
+
+// settles tells whether this reset is the one after which the instance counts as busy.
+func (s *scanner) settles() bool { return s.by == byMarks && s.resets == settleAfter }
 
 // forget makes pages im's again, and not written.
 func (s *scanner) forget(im *image, part []byte) error {
