@@ -26,6 +26,7 @@ type smallHost struct {
 	dir      string
 	engine   *sandbox.Engine
 	registry *registry.Registry
+	room     [roomBytes]byte
 }
 
 func openHost(dir string) (*smallHost, error) {
@@ -37,7 +38,7 @@ func openHost(dir string) (*smallHost, error) {
 	if err != nil {
 		return nil, errors.Join(err, e.Close(context.Background()))
 	}
-	return &smallHost{dir, e, r}, nil
+	return &smallHost{dir: dir, engine: e, registry: r}, nil
 }
 
 func (h *smallHost) close() {
@@ -54,6 +55,7 @@ func (l loader) Load(ctx context.Context, a *registry.Artifact) (host.Guest, *ab
 	return l.engine.Load(ctx, sandbox.Artifact{Name: a.Name, Digest: a.Digest, Wasm: a.Wasm, Limits: a.Settings.Limits, Isolation: a.Settings.Isolation})
 }
 
+// call calls a tool; its answer is there until the next call.
 func (h *smallHost) call(ctx context.Context, tool string, input []byte) ([]byte, error) {
 	ref, guest, release, ok := h.registry.Acquire(host.DefaultTenant, tool)
 	if !ok {
@@ -61,7 +63,7 @@ func (h *smallHost) call(ctx context.Context, tool string, input []byte) ([]byte
 	}
 	defer release()
 	out, _, err := guest.Call(ctx, &host.GuestCall{
-		Entry: host.EntryTool, Index: ref.Index, Tenant: host.DefaultTenant, Input: input, Border: noBorder{},
+		Entry: host.EntryTool, Index: ref.Index, Tenant: host.DefaultTenant, Input: input, Border: noBorder{}, Room: h.room[:0],
 	})
 	return out.Data, err
 }
