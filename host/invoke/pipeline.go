@@ -11,6 +11,7 @@ import (
 
 	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
+	"github.com/gantryhost/gantry/host/crew"
 	"github.com/gantryhost/gantry/host/journal"
 	"github.com/gantryhost/gantry/host/store"
 	"github.com/gantryhost/gantry/registry"
@@ -143,7 +144,7 @@ type Pipeline struct {
 	compiled compiled
 	gates    gates
 	runs     runs
-	crew     crew
+	crew     crew.Crew
 
 	// active counts what is under way; draining lets nothing new in, and idle is told when the last
 	// has left.
@@ -219,7 +220,7 @@ const drainGrace = 5 * time.Second
 func (p *Pipeline) Drain(ctx context.Context) error {
 	const op = "invoke.Drain"
 	p.draining.Store(true)
-	p.crew.dismiss()
+	p.crew.Dismiss()
 	p.interruptWaiting()
 	if p.waitIdle(ctx) {
 		return nil

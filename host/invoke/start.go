@@ -76,7 +76,7 @@ func (p *Pipeline) start(ctx context.Context, r Request, task bool) (answer Run,
 		return answer, nil, err
 	}
 	started = true
-	p.crew.do(func() { p.execute(rctx, who, fresh, attempt{&r, cleared}) })
+	p.crew.Do(func() { p.execute(rctx, who, fresh, attempt{&r, cleared}) })
 	return answer, nil, nil
 }
 

@@ -15,12 +15,6 @@ import (
 	"github.com/gantryhost/gantry/host/invoke"
 )
 
-// maxIdle bounds how many goroutines wait for a call to make, and idlePatience how long each does.
-const (
-	maxIdle      = 64
-	idlePatience = 30 * time.Second
-)
-
 // A tool whose last calls all took less than quickCall, quickCalls of them, is expected to go on like that.
 const (
 	quickCall  = 5 * time.Millisecond
@@ -70,13 +64,10 @@ func (s *Server) make(ctx context.Context, c *hotCall, watch func(func()) func()
 		s.callHere(ctx, c, watch)
 		return true, true
 	}
-	select {
-	case s.hotJobs <- c:
-	default:
-		go s.work(c)
-		return c.wait(ctx, s.headStart), true
-	}
-	s.hotWork.Done() // the worker's own counts
+	s.crew.Do(func() {
+		defer s.hotWork.Done()
+		s.run(c)
+	})
 	return c.wait(ctx, s.headStart), true
 }
 
@@ -138,31 +129,6 @@ func (o *lookout) end() {
 	for _, stop := range o.stops {
 		if stop != nil {
 			stop()
-		}
-	}
-}
-
-// work makes calls until the server ends, enough others wait for one, or none comes for a while. A goroutine that was used
-// has the stack that a call needs; to grow that of a new one takes as long as the rest of Hot.
-func (s *Server) work(c *hotCall) {
-	defer s.hotWork.Done()
-	late := time.NewTimer(s.patience)
-	defer late.Stop()
-	for {
-		s.run(c)
-		if s.hotIdle.Add(1) > maxIdle {
-			s.hotIdle.Add(-1)
-			return
-		}
-		late.Reset(s.patience)
-		select {
-		case c = <-s.hotJobs:
-			s.hotIdle.Add(-1)
-		case <-late.C:
-			s.hotIdle.Add(-1)
-			return
-		case <-s.ctx.Done():
-			return
 		}
 	}
 }

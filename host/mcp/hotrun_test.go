@@ -114,24 +114,6 @@ func TestClientThatLeavesACallHere(t *testing.T) {
 	}
 }
 
-// TestWorkersThatNobodyNeedsEnd: calls that meet workers that are about to go are made all the same.
-func TestWorkersThatNobodyNeedsEnd(t *testing.T) {
-	b := newBench(t)
-	b.s.patience = time.Microsecond
-	b.f.add(abi.Tool{Name: "quick"}, func(context.Context, invoke.Request, invoke.Sink) (*invoke.Answer, error) { return answer() })
-	b.s.Refresh()
-	body := modernCall(`"name":"quick"`)
-	for range 500 {
-		if reply, _ := b.hot(b.request(firstModern, nil, body), body); reply == nil {
-			t.Fatal("no reply")
-		}
-	}
-	for b.s.hotIdle.Load() > 0 {
-		time.Sleep(time.Millisecond)
-	}
-	b.s.hotWork.Wait()
-}
-
 func TestAPanicOfACallHere(t *testing.T) {
 	b := newBench(t)
 	b.f.add(abi.Tool{Name: "crash"}, func(context.Context, invoke.Request, invoke.Sink) (*invoke.Answer, error) { panic("crash") })

@@ -25,6 +25,7 @@ import (
 
 	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host"
+	"github.com/gantryhost/gantry/host/crew"
 	"github.com/gantryhost/gantry/host/invoke"
 	"github.com/gantryhost/gantry/registry"
 )
@@ -171,16 +172,14 @@ type Server struct {
 	cancel   context.CancelFunc
 
 	headStart time.Duration
-	patience  time.Duration // see idlePatience
-	stamp     []byte        // see stampOf
+	stamp     []byte // see stampOf
 	meta      metaSchemas
 	restoring sync.Mutex // see restore
 	clients   clients
 	hotMu     sync.RWMutex // held for writing while ctx is ended: hotWork does not grow after that
 	hotWork   sync.WaitGroup
-	hotJobs   chan *hotCall
-	hotIdle   atomic.Int32
-	paces     sync.Map // *pace by the name of a tool
+	crew      crew.Crew // makes the hot calls
+	paces     sync.Map  // *pace by the name of a tool
 	listeners atomic.Int32
 	listening sync.WaitGroup // see countListener; like hotWork
 }
@@ -193,8 +192,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	cfg.setDefaults()
-	s := &Server{cfg: cfg, headStart: headStart, patience: idlePatience, stamp: stampOf(&cfg), hotJobs: make(chan *hotCall),
-		clients: clients{known: make(map[string]era)}}
+	s := &Server{cfg: cfg, headStart: headStart, stamp: stampOf(&cfg), clients: clients{known: make(map[string]era)}}
 	var err error
 	if s.meta, err = newMetaSchemas(); err != nil {
 		return nil, err
@@ -232,6 +230,7 @@ func (s *Server) Close(ctx context.Context) error {
 	s.hotMu.Lock()
 	s.cancel()
 	s.hotMu.Unlock()
+	s.crew.Dismiss()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
