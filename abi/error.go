@@ -37,13 +37,15 @@ const (
 	CodeLimit Code = "LIMIT_EXCEEDED"
 	// CodeBusy says that the host or the plugin has no room just now; try again.
 	CodeBusy Code = "BUSY"
-	// CodeRateLimited says that the tenant has used up a quota; the message says which, and when it begins anew.
+	// CodeRateLimited says that the tenant has used up a quota; the message says which, and when it
+	// begins anew.
 	CodeRateLimited Code = "RATE_LIMITED"
 	// CodeUnavailable says that the host is stopping or read-only.
 	CodeUnavailable Code = "UNAVAILABLE"
 	// CodeTrap says that the plugin crashed: a trap, a panic or a bad pointer.
 	CodeTrap Code = "PLUGIN_CRASHED"
-	// CodeContract says that the plugin broke the contract: a wrong version, a missing export, an answer that does not parse.
+	// CodeContract says that the plugin broke the contract: a wrong version, a missing export, an answer
+	// that does not parse.
 	CodeContract Code = "PLUGIN_CONTRACT"
 	// CodeClientCapability says that the tool needs something the calling client has not declared.
 	CodeClientCapability Code = "CLIENT_CAPABILITY"

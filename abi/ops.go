@@ -17,13 +17,15 @@ const (
 	OpFetchNext = "fetch.next"
 	// OpFileRead takes a FileRequest and answers a FileData. Needs Rights.Files.
 	OpFileRead = "file.read"
-	// OpFileWrite takes a FileWrite and answers a FileInfo. The folders above the path are made. Needs Rights.Files = write.
+	// OpFileWrite takes a FileWrite and answers a FileInfo. The folders above the path are made. Needs
+	// Rights.Files = write.
 	OpFileWrite = "file.write"
 	// OpFileList takes a FileRequest that names a folder and answers a FileList in order of names.
 	OpFileList = "file.list"
 	// OpFileStat takes a FileRequest and answers a FileInfo.
 	OpFileStat = "file.stat"
-	// OpFileDelete takes a FileRequest and answers {}. A folder must be empty. Deleting what is not there is CodeNotFound.
+	// OpFileDelete takes a FileRequest and answers {}. A folder must be empty. Deleting what is not there
+	// is CodeNotFound.
 	OpFileDelete = "file.delete"
 	// OpKVGet takes a KVRequest and answers a KVEntry. Needs Rights.KV, as the next three.
 	OpKVGet = "kv.get"

@@ -5,9 +5,10 @@
 //
 //	go run ./bench/limits [-d 100ms] [-rounds 11] [-quick] [-json]
 //
-// Times are CPU time of the whole process, which other programs on the machine change little, and with
-// it what is done in the background. The price is the median over the rounds of the difference between
-// two neighbouring measurements. It is a program, not a test: it asserts nothing about speed, only that calls succeed.
+// Times are CPU time of the whole process, which other programs on the machine change little, and with it
+// what is done in the background. The price is the median over the rounds of the difference between two
+// neighbouring measurements. It is a program, not a test: it asserts nothing about speed, only that calls
+// succeed.
 package main
 
 import (

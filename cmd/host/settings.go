@@ -128,7 +128,8 @@ func (s *settings) checkNames() error {
 	return nil
 }
 
-// bindAdmission declares how large a module may be, and what compiling it may take. Few operators need it, so --help leaves it out.
+// bindAdmission declares how large a module may be, and what compiling it may take. Few operators need
+// it, so --help leaves it out.
 func (s *settings) bindAdmission(f *pflag.FlagSet) {
 	d := wasmbin.Limits{}.Filled()
 	s.MaxModule, s.MaxBody = byteSize(d.FileBytes), byteSize(d.BodyBytes)

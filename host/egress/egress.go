@@ -109,8 +109,8 @@ func (s *Service) Ops() host.Ops {
 
 // Stats is what the service has done since New.
 type Stats struct {
-	// Requests are HTTP requests that were permitted, redirects included, Received the bytes of the answers' bodies, after
-	// decompression.
+	// Requests are HTTP requests that were permitted, redirects included, Received the bytes of the
+	// answers' bodies, after decompression.
 	Requests, Received int64
 }
 

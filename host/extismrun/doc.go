@@ -27,13 +27,13 @@
 // they are and input_schema describes them; with output: json the answer has to be one JSON value;
 // with silent: true it may answer nothing.
 //
-// The SDK is used for what is Extism's (its kernel and memory, configuration, variables, and how a
-// module is started), and kept from what would leave the house's limits. The module is held against
-// structural bounds and rewritten so that it can be interrupted anywhere, and some of its imports
-// are answered by this package: its requests go through the call's border, so that the grants
-// decide, and allowed_hosts only narrows them; its log lines go to the plugin's log; its output, its
-// error and single bytes are taken with their pointers checked. Random numbers and clocks are real. There are no
-// files and no environment.
+// The SDK is used for what is Extism's (its kernel and memory, configuration, variables, and how a module
+// is started), and kept from what would leave the house's limits. The module is held against structural
+// bounds and rewritten so that it can be interrupted anywhere, and some of its imports are answered by
+// this package: its requests go through the call's border, so that the grants decide, and allowed_hosts
+// only narrows them; its log lines go to the plugin's log; its output, its error and single bytes are
+// taken with their pointers checked. Random numbers and clocks are real. There are no files and no
+// environment.
 //
 // As for a native plugin, every call begins from a clean state unless the settings say otherwise.
 // Here that is a new instance for every call, kernel and all: its start function and what Extism calls

@@ -90,7 +90,7 @@ func New(cfg Config) (*Engine, error) {
 	}
 	e := &Engine{cfg: cfg, log: cfg.Logger, guests: map[*guest]struct{}{}, stop: make(chan struct{})}
 	e.budget = runner.Budget{Limit: cfg.MemoryBudget, Reclaim: e.reclaim}
-	e.workers.Go(e.sweep)
+	e.workers.Go(func() { runner.Sweep(e.stop, e.cfg.IdleAfter, e.all) })
 	return e, nil
 }
 
@@ -159,38 +159,8 @@ func (e *Engine) all() []*guest {
 	return out
 }
 
-// sweep closes instances that nobody has used for a while.
-func (e *Engine) sweep() {
-	t := time.NewTicker(max(e.cfg.IdleAfter/4, time.Millisecond))
-	defer t.Stop()
-	for {
-		select {
-		case <-e.stop:
-			return
-		case now := <-t.C:
-			for _, g := range e.all() {
-				g.pool.closeIdle(now.Add(-e.cfg.IdleAfter))
-			}
-		}
-	}
-}
-
-// reclaim closes idle instances, those of the plugin whose oldest has been idle longest. It is true
-// where there was one.
-func (e *Engine) reclaim() bool {
-	var oldest *guest
-	var since time.Time
-	for _, g := range e.all() {
-		if t, ok := g.pool.oldestIdle(); ok && (oldest == nil || t.Before(since)) {
-			oldest, since = g, t
-		}
-	}
-	if oldest == nil {
-		return false
-	}
-	oldest.pool.closeIdle(since)
-	return true
-}
+// reclaim closes what has been idle longest; see runner.Reclaim.
+func (e *Engine) reclaim() bool { return runner.Reclaim(e.all()) }
 
 // Close closes every guest as its Close does. Loading fails from here on. Closing again does nothing.
 func (e *Engine) Close(ctx context.Context) error {

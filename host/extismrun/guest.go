@@ -261,3 +261,9 @@ func (g *guest) Close(ctx context.Context) error {
 	}
 	return nil
 }
+
+// OldestIdle implements runner.Idler.
+func (g *guest) OldestIdle() (time.Time, bool) { return g.pool.oldestIdle() }
+
+// CloseIdle implements runner.Idler.
+func (g *guest) CloseIdle(until time.Time) { g.pool.closeIdle(until) }

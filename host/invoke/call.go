@@ -15,11 +15,11 @@ import (
 	"github.com/gantryhost/gantry/registry"
 )
 
-// Call calls a tool and waits for its end. The error is a host.Error, or the *abi.Error that the
-// tool itself reported; its code says which stage failed: CodeUnknownTool, CodeForbidden,
-// CodeClientCapability, CodeInvalidArg (the field is named), CodeConfirmation, CodeDeclined, CodeBusy, CodeLimit, CodeDeadline,
-// CodeCancelled, CodeTrap, CodeContract, CodeUnavailable, or what the tool said. RequestID does not
-// make a Call idempotent: only runs are recorded.
+// Call calls a tool and waits for its end. The error is a host.Error, or the *abi.Error that the tool
+// itself reported; its code says which stage failed: CodeUnknownTool, CodeForbidden,
+// CodeClientCapability, CodeInvalidArg (the field is named), CodeConfirmation, CodeDeclined, CodeBusy,
+// CodeLimit, CodeDeadline, CodeCancelled, CodeTrap, CodeContract, CodeUnavailable, or what the tool said.
+// RequestID does not make a Call idempotent: only runs are recorded.
 func (p *Pipeline) Call(ctx context.Context, r Request, sink Sink) (*Answer, error) {
 	const op = "invoke.Call"
 	who, err := p.admit(ctx, op)

@@ -214,9 +214,10 @@ func (p *Pipeline) leave() {
 // drainGrace is how long Drain waits for runs that it has cancelled.
 const drainGrace = 5 * time.Second
 
-// Drain lets nothing new in (CodeUnavailable), ends tasks that wait for an answer, waits until ctx ends for what is under way, and then
-// cancels the runs that are left; they end with CodeInterrupted. Calls that are left belong to
-// their callers, who end them by their contexts; the error says so. It may be called again.
+// Drain lets nothing new in (CodeUnavailable), ends tasks that wait for an answer, waits until ctx ends
+// for what is under way, and then cancels the runs that are left; they end with CodeInterrupted. Calls
+// that are left belong to their callers, who end them by their contexts; the error says so. It may be
+// called again.
 func (p *Pipeline) Drain(ctx context.Context) error {
 	const op = "invoke.Drain"
 	p.draining.Store(true)

@@ -194,10 +194,7 @@ func (l *Log) all() []byte {
 // abi.CodeUnavailable says that it cannot be kept. The log keeps run's memory.
 func (l *Log) Begin(t host.TenantID, id string, run []byte) error {
 	const op = "runlog.Begin"
-	k, err := keyOf(op, t, id)
-	if err == nil {
-		err = checkSize(op, run)
-	}
+	k, err := admit(op, t, id, run)
 	if err != nil {
 		return err
 	}
@@ -220,10 +217,7 @@ func (l *Log) Begin(t host.TenantID, id string, run []byte) error {
 // same, and the store will get it; but a kill before that takes it away. The log keeps run's memory.
 func (l *Log) End(t host.TenantID, id string, run []byte) error {
 	const op = "runlog.End"
-	k, err := keyOf(op, t, id)
-	if err == nil {
-		err = checkSize(op, run)
-	}
+	k, err := admit(op, t, id, run)
 	if err != nil {
 		return err
 	}
@@ -351,11 +345,12 @@ func (l *Log) Close(ctx context.Context) error {
 	return nil
 }
 
-func checkSize(op string, run []byte) error {
+// admit checks what a run is kept by, and how large it is.
+func admit(op string, t host.TenantID, id string, run []byte) (key, error) {
 	if len(run) > MaxRunBytes {
-		return host.Errorf(op, abi.CodeLimit, "the run has %d bytes; the log takes %d", len(run), MaxRunBytes)
+		return key{}, host.Errorf(op, abi.CodeLimit, "the run has %d bytes; the log takes %d", len(run), MaxRunBytes)
 	}
-	return nil
+	return keyOf(op, t, id)
 }
 
 func keyOf(op string, t host.TenantID, id string) (k key, err error) {

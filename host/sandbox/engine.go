@@ -114,7 +114,7 @@ func New(cfg Config) (*Engine, error) {
 	if err := e.offer(ctx); err != nil {
 		return nil, errors.Join(host.E(op, abi.CodeInternal, err), e.runtime.Close(ctx))
 	}
-	e.workers.Go(e.sweep)
+	e.workers.Go(func() { runner.Sweep(e.life.Done(), e.cfg.IdleAfter, e.all) })
 	return e, nil
 }
 
@@ -311,38 +311,8 @@ func (e *Engine) all() []*guest {
 	return out
 }
 
-// sweep closes instances that nobody has used for a while.
-func (e *Engine) sweep() {
-	t := time.NewTicker(max(e.cfg.IdleAfter/4, time.Millisecond))
-	defer t.Stop()
-	for {
-		select {
-		case <-e.life.Done():
-			return
-		case now := <-t.C:
-			for _, g := range e.all() {
-				g.closeIdle(now.Add(-e.cfg.IdleAfter))
-			}
-		}
-	}
-}
-
-// reclaim closes the instance of all plugins that has been idle longest. It is true where there was one,
-// even if a call took it first: then there may be another.
-func (e *Engine) reclaim() bool {
-	var oldest *guest
-	var since time.Time
-	for _, g := range e.all() {
-		if t, ok := g.oldestIdle(); ok && (oldest == nil || t.Before(since)) {
-			oldest, since = g, t
-		}
-	}
-	if oldest == nil {
-		return false
-	}
-	oldest.closeIdle(since)
-	return true
-}
+// reclaim closes what has been idle longest; see runner.Reclaim.
+func (e *Engine) reclaim() bool { return runner.Reclaim(e.all()) }
 
 // Close closes every guest as its Close does, and then frees the compiled code. Loading fails from
 // here on. Where a guest still runs when ctx is over, the error says so and the code stays, because

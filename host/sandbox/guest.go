@@ -131,6 +131,8 @@ func (g *guest) Close(ctx context.Context) error {
 	return err
 }
 
-func (g *guest) oldestIdle() (time.Time, bool) { return g.pool.oldestIdle() }
+// OldestIdle implements runner.Idler.
+func (g *guest) OldestIdle() (time.Time, bool) { return g.pool.oldestIdle() }
 
-func (g *guest) closeIdle(until time.Time) int { return g.pool.closeIdle(until) }
+// CloseIdle implements runner.Idler.
+func (g *guest) CloseIdle(until time.Time) { g.pool.closeIdle(until) }

@@ -133,8 +133,8 @@ func (p *pool) oldestIdle() (time.Time, bool) {
 	return p.idle[0].idleSince, true
 }
 
-// closeIdle closes the instances that nobody has used after until, and returns how many.
-func (p *pool) closeIdle(until time.Time) int {
+// closeIdle closes the instances that nobody has used after until.
+func (p *pool) closeIdle(until time.Time) {
 	p.mu.Lock()
 	var out []*instance
 	for len(p.idle) > 0 && !p.idle[0].idleSince.After(until) {
@@ -144,7 +144,6 @@ func (p *pool) closeIdle(until time.Time) int {
 	for _, in := range out {
 		in.close()
 	}
-	return len(out)
 }
 
 func (p *pool) count() (live, idle int) {
