@@ -25,6 +25,7 @@ type Manifest struct {
 	// Config is a JSON Schema of the settings the plugin reads with OpConfig; nil takes any.
 	Config json.RawMessage `json:"config,omitempty"`
 	// Wants is what the plugin asks to be allowed. It grants nothing: the operator does.
+	// A version that wants more than the one before it is served once the operator has agreed.
 	Wants Rights `json:"wants,omitzero"`
 }
 

@@ -62,6 +62,43 @@ const (
 	MemoryRightWrite = "write"
 )
 
+// IsZero tells whether it permits nothing.
+func (r Rights) IsZero() bool {
+	return len(r.Hosts) == 0 && len(r.Private) == 0 && r.Files == "" && !r.KV && r.Memory == "" && r.Drive == "" &&
+		len(r.Tools) == 0 && len(r.Credentials) == 0
+}
+
+// String tells the rights in one line, without secrets: "hosts api.example.com; kv".
+func (r Rights) String() string {
+	var parts []string
+	list := func(label string, values []string) {
+		if len(values) > 0 {
+			parts = append(parts, label+" "+strings.Join(values, " "))
+		}
+	}
+	level := func(label, value string) {
+		if value != "" {
+			parts = append(parts, label+" "+value)
+		}
+	}
+	list("hosts", r.Hosts)
+	list("private", r.Private)
+	list("tools", r.Tools)
+	level("files", r.Files)
+	if r.KV {
+		parts = append(parts, "kv")
+	}
+	level("memory", r.Memory)
+	level("drive", r.Drive)
+	for _, c := range r.Credentials {
+		parts = append(parts, "credential "+c.Name+" for "+c.Host)
+	}
+	if len(parts) == 0 {
+		return "nothing"
+	}
+	return strings.Join(parts, "; ")
+}
+
 // Validate checks the form of the rights; the error names the field. Host patterns and ranges are
 // checked for syntax by the one who enforces them (host/egress).
 func (r *Rights) Validate() error {

@@ -23,6 +23,7 @@ type Plugin struct {
 	// the schema of the settings. nil takes any settings.
 	Config any
 	// Wants is what the plugin asks to be allowed. It grants nothing: the operator does.
+	// A version that wants more than the one before it is served once the operator has agreed.
 	Wants Rights
 }
 

@@ -28,6 +28,8 @@ type Version struct {
 	Source string `json:"source"`
 	// ServedAt is when it last became the newest version; a rollback to it does not count.
 	ServedAt time.Time `json:"served_at"`
+	// Wants is what it asked for; nil where that was not noted.
+	Wants *abi.Rights `json:"wants,omitempty"`
 }
 
 // pin holds a plugin at an older version. It is made over the build its source had, and ends when
@@ -241,7 +243,7 @@ func short(digest string) string {
 
 // A release of a plugin is told by its manifest.
 func versionOf(p *Plugin, m *abi.Manifest) Version {
-	return Version{Digest: p.Digest, Version: m.Version, Source: p.Source, ServedAt: p.LoadedAt}
+	return Version{Digest: p.Digest, Version: m.Version, Source: p.Source, ServedAt: p.LoadedAt, Wants: &m.Wants}
 }
 
 // newest tells whether the digest is that of the newest version.

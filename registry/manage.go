@@ -17,8 +17,9 @@ const Latest = "latest"
 
 // Install proves a module, writes it to the folder as NAME.wasm and returns when it is served; with
 // "disabled: true" in its settings it is only written. It ends a rollback. On an error nothing has
-// changed: a file that was there stays, and so does what was served.
-func (r *Registry) Install(ctx context.Context, name string, wasm []byte) (Status, error) {
+// changed: a file that was there stays, and so does what was served. CodeConflict is also the answer to
+// a version that asks for more rights than the one before it, unless the operator has Agreed.
+func (r *Registry) Install(ctx context.Context, name string, wasm []byte, consent Consent) (Status, error) {
 	const op = "registry.Install"
 	switch {
 	case r.cfg.Dir == "":
@@ -39,7 +40,7 @@ func (r *Registry) Install(ctx context.Context, name string, wasm []byte) (Statu
 		return Status{}, host.Errorf(op, abi.CodeUnavailable, "the plugins folder cannot be read: %w", err)
 	}
 	path := r.folder.path(name + moduleExt)
-	out := outcome{entry: r.entryOf(name), now: list[name]}
+	out := outcome{entry: r.entryOf(name), now: list[name], consent: consent}
 	if out, err = r.proved(ctx, out, &build{digestOf(wasm), path, wasm}); err != nil {
 		return Status{}, err
 	}
@@ -65,7 +66,7 @@ func (r *Registry) proved(ctx context.Context, out outcome, b *build) (outcome, 
 	out = r.prove(ctx, out, b)
 	switch out.kind {
 	case outcomeRefused:
-		return out, outward(out.err)
+		return out, outward(waits(out.err, "grant that in %[1]s%[2]s first, or let it be served without: gantry plugin install FILE --name %[1]s --agree", out.entry.name))
 	case outcomeUnsettled:
 		if err := ctx.Err(); err != nil {
 			return out, host.E("registry.prove", host.CodeOf(err), err)

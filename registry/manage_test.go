@@ -16,7 +16,7 @@ import (
 )
 
 func (h *house) install(name string, wasm []byte) (registry.Status, error) {
-	return h.Install(context.Background(), name, wasm)
+	return h.Install(context.Background(), name, wasm, registry.Ask)
 }
 
 // rollback goes back and says what is served then.
@@ -114,7 +114,7 @@ func TestWithoutAFolderNothingIsInstalled(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = r.Close(context.Background()) }()
-	_, err = r.Install(context.Background(), "text", module("text", "v2"))
+	_, err = r.Install(context.Background(), "text", module("text", "v2"), registry.Ask)
 	wantErr(t, err, abi.CodeUnavailable, "no plugins folder")
 	if err := r.Rescan(context.Background()); err != nil || len(r.Snapshot().Plugins()) != 1 {
 		t.Errorf("got %v, %d plugins", err, len(r.Snapshot().Plugins()))

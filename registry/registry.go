@@ -120,6 +120,7 @@ type refusal struct {
 	reason   string
 	at       time.Time
 	collided bool
+	waiting  *Waiting // where a yes would do
 }
 
 // Open reads both sources, loads every plugin and serves them before it returns; what cannot be

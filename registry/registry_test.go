@@ -366,7 +366,7 @@ func TestAClosedRegistrySaysSo(t *testing.T) {
 	if _, _, ok := h.Hold(p); ok {
 		t.Error("a retired plugin could be held")
 	}
-	_, install := h.Install(context.Background(), "text", module("text", "v2"))
+	_, install := h.Install(context.Background(), "text", module("text", "v2"), registry.Ask)
 	_, rollback := h.Rollback(context.Background(), "text", "")
 	for _, err := range []error{install, rollback, h.Remove(context.Background(), "text"), h.Rescan(context.Background())} {
 		if host.CodeOf(err) != abi.CodeUnavailable {

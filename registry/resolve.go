@@ -26,6 +26,8 @@ type outcome struct {
 	// pin is the pin that holds from here on; pinned says that it is not the one before.
 	pin    *pin
 	pinned bool
+	// consent is the operator's word on this build.
+	consent Consent
 	// build, settings, guest and manifest belong to ready; build also to disabled.
 	build    *build
 	settings *Settings
@@ -78,6 +80,7 @@ func (r *Registry) resolve(ctx context.Context, e *entry, now seen) outcome {
 		}
 	}
 	out = r.prove(ctx, out, wanted)
+	out.err = waits(out.err, "grant that in %[1]s%[2]s, or let it be served without: gantry plugin approve %[1]s", e.name)
 	if out.kind == outcomeRefused && e.served == nil {
 		return r.lastGood(ctx, out, b.digest)
 	}
@@ -175,6 +178,14 @@ func (r *Registry) prove(ctx context.Context, out outcome, b *build) outcome {
 		return out.refuse(ctx, err)
 	}
 	out.kind, out.guest, out.manifest = outcomeReady, guest, manifest
+	if out.consent == Agreed {
+		return out
+	}
+	if more := r.askMore(out); more != nil {
+		r.discard(ctx, out)
+		out.guest = nil
+		return out.refuse(ctx, more)
+	}
 	return out
 }
 

@@ -4,6 +4,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"time"
@@ -113,6 +114,9 @@ func (r *Registry) refuse(e *entry, err error, collided bool) {
 		level = slog.LevelDebug // told before
 	}
 	e.refusal = &refusal{reason: why, at: time.Now().UTC(), collided: collided}
+	if more, ok := errors.AsType[*waitingError](err); ok {
+		e.refusal.waiting = &more.Waiting
+	}
 	serving := ""
 	if e.served == nil {
 		e.state = StateRefused
@@ -151,7 +155,7 @@ func (r *Registry) remember(o outcome) {
 	if !news {
 		return
 	}
-	if err := r.history.save(e.name, rec, o.pinned); err != nil {
+	if err := r.history.save(e.name, rec, o.pinned || o.consent == Agreed); err != nil {
 		r.cfg.Logger.Error("the history cannot be written", "plugin", e.name, "error", err)
 	}
 }

@@ -44,6 +44,8 @@ type Status struct {
 	// Reason is why the newest file is not served, and RefusedAt when that was found.
 	Reason    string    `json:"reason,omitempty"`
 	RefusedAt time.Time `json:"refused_at,omitzero"`
+	// Waiting is the refused file where a yes is all that it lacks; see Registry.Approve.
+	Waiting *Waiting `json:"waiting,omitempty"`
 	// Tools are the names that callers use.
 	Tools   []string        `json:"tools,omitempty"`
 	Tenants []host.TenantID `json:"tenants,omitempty"`
@@ -110,7 +112,7 @@ func (r *Registry) Problems() []Problem {
 func (e *entry) status() Status {
 	s := Status{Name: e.name, State: e.state, Versions: slices.Clone(e.rec.Versions)}
 	if e.refusal != nil {
-		s.Reason, s.RefusedAt = e.refusal.reason, e.refusal.at
+		s.Reason, s.RefusedAt, s.Waiting = e.refusal.reason, e.refusal.at, e.refusal.waiting
 	}
 	if e.state == StateAbsent && e.last.settings != nil {
 		s.Reason = e.name + settingsExt + " is here, but there is no " + e.name + moduleExt

@@ -54,7 +54,7 @@ func TestHammerSwapsUnderLoad(t *testing.T) {
 			h.put("text.wasm", "broken", "text.yaml", fmt.Sprintf("limits: {ops: %d}", i))
 			h.put("text.wasm", string(wasm))
 		default:
-			if _, err := h.Install(context.Background(), "text", wasm); err != nil {
+			if _, err := h.Install(context.Background(), "text", wasm, registry.Ask); err != nil {
 				t.Error(err)
 			}
 		}
@@ -265,7 +265,7 @@ func TestAModuleOverTheLimitSaysWhich(t *testing.T) {
 	h := open(t, registry.Config{MaxModuleBytes: 200})
 	h.put("text.wasm", string(make([]byte, 201)))
 	h.wantState("text", registry.StateRefused, "text.wasm has 201 bytes; at most 200 are allowed")
-	if _, err := h.Install(context.Background(), "text", make([]byte, 201)); host.CodeOf(err) != abi.CodeLimit {
+	if _, err := h.Install(context.Background(), "text", make([]byte, 201), registry.Ask); host.CodeOf(err) != abi.CodeLimit {
 		t.Errorf("got %v", err)
 	}
 }

@@ -13,7 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/host/web/controlapi"
 	"github.com/gantryhost/gantry/registry"
 )
@@ -24,7 +23,7 @@ func newPlugin(s *settings) *cobra.Command {
 		Short: "Write, build, install and look after plugins",
 	}
 	cmd.AddCommand(newPluginNew(), newPluginBuild(s), newPluginList(s), newPluginInfo(s),
-		newPluginInstall(s), newPluginRemove(s), newPluginRollback(s))
+		newPluginInstall(s), newPluginApprove(s), newPluginRemove(s), newPluginRollback(s))
 	return cmd
 }
 
@@ -86,10 +85,13 @@ func printPlugin(w io.Writer, p *registry.Status) {
 	if p.Reason != "" {
 		fmt.Fprintf(w, "refused:    %s\n", p.Reason)
 	}
+	if p.Waiting != nil {
+		fmt.Fprintf(w, "waiting:    %s %s\n", short(p.Waiting.Digest), p.Waiting.Version)
+	}
 	fmt.Fprintf(w, "digest:     %s\nsource:     %s\ngeneration: %d, served since %s\n",
 		p.Digest, p.Source, p.Generation, p.LoadedAt.Local().Format(time.DateTime))
 	fmt.Fprintf(w, "tools:      %s\n", strings.Join(p.Tools, ", "))
-	fmt.Fprintf(w, "asks for:   %s\nhas:        %s\n", rightsLine(&p.Wants), rightsLine(&p.Granted))
+	fmt.Fprintf(w, "asks for:   %v\nhas:        %v\n", p.Wants, p.Granted)
 	for _, v := range p.Versions {
 		mark := " "
 		if v.Digest == p.Digest {
@@ -99,40 +101,9 @@ func printPlugin(w io.Writer, p *registry.Status) {
 	}
 }
 
-// rightsLine tells rights in one line.
-func rightsLine(r *abi.Rights) string {
-	var parts []string
-	add := func(label string, values []string) {
-		if len(values) > 0 {
-			parts = append(parts, label+" "+strings.Join(values, " "))
-		}
-	}
-	add("hosts", r.Hosts)
-	add("private", r.Private)
-	add("tools", r.Tools)
-	if r.Files != "" {
-		parts = append(parts, "files "+r.Files)
-	}
-	if r.KV {
-		parts = append(parts, "kv")
-	}
-	if r.Memory != "" {
-		parts = append(parts, "memory "+r.Memory)
-	}
-	if r.Drive != "" {
-		parts = append(parts, "drive "+r.Drive)
-	}
-	for _, c := range r.Credentials {
-		parts = append(parts, "credential "+c.Name+" for "+c.Host)
-	}
-	if len(parts) == 0 {
-		return "nothing"
-	}
-	return strings.Join(parts, "; ")
-}
-
 func newPluginInstall(s *settings) *cobra.Command {
 	var name string
+	var agreed bool
 	cmd := &cobra.Command{
 		Use:   "install FILE",
 		Short: "Prove a plugin and serve it; a broken one is refused and changes nothing",
@@ -145,22 +116,27 @@ func newPluginInstall(s *settings) *cobra.Command {
 			if name == "" {
 				name = strings.TrimSuffix(filepath.Base(args[0]), ".wasm")
 			}
-			return s.install(cmd, name, wasm)
+			return s.install(cmd, name, wasm, registry.Consent(agreed))
 		},
 	}
 	cmd.Flags().StringVar(&name, "name", "", "the plugin's `name` (default: the file's)")
+	bindAgreed(cmd, &agreed)
 	return cmd
 }
 
+func bindAgreed(cmd *cobra.Command, agreed *bool) {
+	cmd.Flags().BoolVar(agreed, "agree", false, "serve it even if it asks for more rights than the version before it")
+}
+
 // install is the shared end of `plugin install` and `plugin build --install`.
-func (s *settings) install(cmd *cobra.Command, name string, wasm []byte) error {
+func (s *settings) install(cmd *cobra.Command, name string, wasm []byte, consent registry.Consent) error {
 	c, done, err := s.dial(cmd.Context())
 	if err != nil {
 		return err
 	}
 	defer done()
 	stop := s.spin(cmd, "proving "+name)
-	p, err := c.Install(cmd.Context(), name, wasm)
+	p, err := c.Install(cmd.Context(), name, wasm, consent)
 	stop()
 	if err != nil {
 		return err
@@ -170,6 +146,33 @@ func (s *settings) install(cmd *cobra.Command, name string, wasm []byte) error {
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "%s %s: %s, %d tools: %s\n", p.Name, short(p.Digest), p.State, len(p.Tools), strings.Join(p.Tools, ", "))
 	return nil
+}
+
+func newPluginApprove(s *settings) *cobra.Command {
+	return &cobra.Command{
+		Use:   "approve NAME",
+		Short: "Serve the version that waits because it asks for more rights; it gets none that are not in NAME.yaml",
+		Args:  cobra.ExactArgs(1),
+		RunE: s.onHost(func(cmd *cobra.Command, c *controlapi.Client, args []string) error {
+			p, err := c.Plugin(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			digest := ""
+			if p.Waiting != nil {
+				digest = p.Waiting.Digest
+			}
+			if p, err = c.Approve(cmd.Context(), args[0], digest); err != nil {
+				return err
+			}
+			if s.JSON {
+				return printJSON(cmd, p)
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: now serving %s %s\nasks for:   %v\nhas:        %v\n",
+				p.Name, short(p.Digest), p.Version, p.Wants, p.Granted)
+			return nil
+		}),
+	}
 }
 
 func newPluginRemove(s *settings) *cobra.Command {

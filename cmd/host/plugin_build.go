@@ -17,6 +17,7 @@ import (
 
 	"github.com/gantryhost/gantry/abi"
 	"github.com/gantryhost/gantry/pdk/scaffold"
+	"github.com/gantryhost/gantry/registry"
 )
 
 func newPluginNew() *cobra.Command {
@@ -93,8 +94,8 @@ func writeScaffold(cmd *cobra.Command, name, dir, pdk string) error {
 
 // buildFlags are those of plugin build.
 type buildFlags struct {
-	out            string
-	install, watch bool
+	out                    string
+	install, watch, agreed bool
 }
 
 func newPluginBuild(s *settings) *cobra.Command {
@@ -116,6 +117,7 @@ func newPluginBuild(s *settings) *cobra.Command {
 	}
 	cmd.Flags().StringVarP(&b.out, "out", "o", "", "`file` to write (default: FOLDER/NAME.wasm)")
 	cmd.Flags().BoolVar(&b.install, "install", false, "then prove and serve it")
+	bindAgreed(cmd, &b.agreed)
 	cmd.Flags().BoolVar(&b.watch, "watch", false, "stay, and build again whenever a file changes")
 	return cmd
 }
@@ -143,7 +145,7 @@ func (s *settings) buildOnce(cmd *cobra.Command, dir string, b buildFlags) error
 	if !b.install {
 		return nil
 	}
-	return s.install(cmd, strings.TrimSuffix(filepath.Base(b.out), ".wasm"), wasm)
+	return s.install(cmd, strings.TrimSuffix(filepath.Base(b.out), ".wasm"), wasm, registry.Consent(b.agreed))
 }
 
 // goBuild runs the Go toolchain; the error is what the compiler said.

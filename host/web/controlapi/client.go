@@ -71,9 +71,19 @@ func (c *Client) Plugin(ctx context.Context, name string) (registry.Status, erro
 }
 
 // Install proves a module and puts it into the plugins folder under the name.
-func (c *Client) Install(ctx context.Context, name string, wasm []byte) (registry.Status, error) {
+func (c *Client) Install(ctx context.Context, name string, wasm []byte, consent registry.Consent) (registry.Status, error) {
+	path := "/v1/plugins/" + url.PathEscape(name)
+	if consent == registry.Agreed {
+		path += "?agree=true"
+	}
 	var out registry.Status
-	return out, c.do(ctx, "PUT", "/v1/plugins/"+url.PathEscape(name), wasm, &out)
+	return out, c.do(ctx, "PUT", path, wasm, &out)
+}
+
+// Approve serves the version that waits for a yes, if it is still that of the digest.
+func (c *Client) Approve(ctx context.Context, name, digest string) (registry.Status, error) {
+	var out registry.Status
+	return out, c.do(ctx, "POST", "/v1/plugins/"+url.PathEscape(name)+"/approve", ApproveRequest{digest}, &out)
 }
 
 // Remove takes a plugin out of the plugins folder.

@@ -34,7 +34,8 @@ type Keys interface {
 type Plugins interface {
 	Statuses() []registry.Status
 	Status(name string) (registry.Status, bool)
-	Install(ctx context.Context, name string, wasm []byte) (registry.Status, error)
+	Install(ctx context.Context, name string, wasm []byte, consent registry.Consent) (registry.Status, error)
+	Approve(ctx context.Context, name, digest string) (registry.Status, error)
 	Remove(ctx context.Context, name string) error
 	Rollback(ctx context.Context, name, digest string) (registry.Status, error)
 }
@@ -74,6 +75,7 @@ func Handler(c Config) http.Handler {
 		"PUT /v1/plugins/{name}":           d.install,
 		"DELETE /v1/plugins/{name}":        d.remove,
 		"POST /v1/plugins/{name}/rollback": d.rollback,
+		"POST /v1/plugins/{name}/approve":  d.approve,
 		"GET /v1/doctor":                   d.doctor,
 		"POST /v1/call":                    d.call,
 	}
@@ -216,7 +218,7 @@ func (d *door) install(w http.ResponseWriter, r *http.Request) error {
 	if len(wasm) > maxModule {
 		return host.Errorf("control", abi.CodeLimit, "the module is longer than %d bytes", maxModule)
 	}
-	st, err := d.Plugins.Install(r.Context(), r.PathValue("name"), wasm)
+	st, err := d.Plugins.Install(r.Context(), r.PathValue("name"), wasm, registry.Consent(r.URL.Query().Get("agree") == "true"))
 	if err != nil {
 		return err
 	}
@@ -238,6 +240,19 @@ func (d *door) rollback(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	st, err := d.Plugins.Rollback(r.Context(), r.PathValue("name"), req.Digest)
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, st)
+	return nil
+}
+
+func (d *door) approve(w http.ResponseWriter, r *http.Request) error {
+	var req ApproveRequest
+	if err := readJSON(r, &req); err != nil {
+		return err
+	}
+	st, err := d.Plugins.Approve(r.Context(), r.PathValue("name"), req.Digest)
 	if err != nil {
 		return err
 	}

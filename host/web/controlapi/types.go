@@ -79,6 +79,11 @@ type RollbackRequest struct {
 	Digest string `json:"digest,omitempty"`
 }
 
+// ApproveRequest names the version that the operator says yes to; see registry.Waiting.
+type ApproveRequest struct {
+	Digest string `json:"digest"`
+}
+
 // CallRequest calls a tool as the operator, who may do anything, within a tenant.
 type CallRequest struct {
 	Tool   string          `json:"tool"`
