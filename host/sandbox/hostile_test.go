@@ -17,7 +17,7 @@ import (
 
 // patience is what a shape may take beyond its limit on a machine that is busy with other tests and
 // the race detector. bench/hostile shows the figure itself.
-const patience = 5 * time.Second
+const patience = 20 * time.Second
 
 // wallOf is the time limit a shape is run under: short where time is what ends it, and otherwise long
 // enough for a busy machine to come to what does.
