@@ -4,7 +4,7 @@
 // with the limit it meets, how long after that limit it was over, with which code and message, and
 // what another plugin on the same engine noticed meanwhile.
 //
-//	make build && go run ./bench/hostile [-d 500ms] [-pause 500µs] [-only TEXT] [-gantry bin/gantry] [-json]
+//	make build && go run ./bench/hostile [-d 2s] [-pause 500µs] [-only TEXT] [-gantry bin/gantry] [-json]
 //
 // A shape runs again and again for -d, with -pause in between: those that are over at once come to some
 // 1,500 runs a second. The neighbour is called without a pause from one goroutine; its 99th percentile
@@ -44,7 +44,7 @@ type row struct {
 }
 
 func main() {
-	window := flag.Duration("d", 500*time.Millisecond, "how long each shape is run again and again")
+	window := flag.Duration("d", 2*time.Second, "how long each shape is run again and again")
 	pause := flag.Duration("pause", 500*time.Microsecond, "pause between the runs of a shape")
 	gantry := flag.String("gantry", "bin/gantry", "the program that compiles the heaviest modules; empty leaves them out")
 	only := flag.String("only", "", "only the shapes with this in their names, and nothing else")

@@ -91,9 +91,9 @@ func (im *image) restore(mem []byte, s *scanner) (int, error) {
 	if s.by == byNothing {
 		return len(mem), im.drop(mem)
 	}
-	putBack := im.copyBack
+	left := 0
 	if s.sorts() {
-		putBack = im.giveBack
+		left = mostGivenBack
 	}
 	base, end := addr(mem), addr(mem)+uint64(len(mem))
 	copied := 0
@@ -103,11 +103,16 @@ func (im *image) restore(mem []byte, s *scanner) (int, error) {
 			return copied, err
 		}
 		for _, r := range s.regions[:n] {
-			n, err := putBack(mem[r.start-base:r.end-base], im.whole[r.start-base:r.end-base], s)
+			part, want := mem[r.start-base:r.end-base], im.whole[r.start-base:r.end-base]
+			if left == 0 {
+				copied += copy(part, want)
+				continue
+			}
+			n, pieces, err := im.giveBack(part, want, s, left)
 			if err != nil {
 				return copied, err
 			}
-			copied += n
+			copied, left = copied+n, left-pieces
 		}
 		if walked <= at {
 			break
@@ -126,20 +131,35 @@ func (im *image) restore(mem []byte, s *scanner) (int, error) {
 // there is no memory for it is no error.
 func (im *image) settle(mem []byte) { _ = unix.Madvise(mem, unix.MADV_POPULATE_READ) }
 
-// copyBack puts the image's bytes back into pages that were written once: they stay the instance's
-// own, so that the next call writes them without a fault.
-func (im *image) copyBack(part, want []byte, _ *scanner) (int, error) { return copy(part, want), nil }
+// mostGivenBack bounds what one reset gives back. To give back one page takes as long as a hundred in a
+// row, since every core is told of it: where they alternate with pages that stay, those of a large memory
+// would take a tenth of a second.
+const mostGivenBack = 64
 
-// giveBack does the same, but pages that this call has not changed become the image's again: they
-// would be copied after every call for nothing.
-func (im *image) giveBack(part, want []byte, s *scanner) (int, error) {
-	page, copied := os.Getpagesize(), 0
+// giveBack puts the image's bytes back into pages that were written, as a copy does: they stay the
+// instance's own, so that the next call writes them without a fault. But up to most pieces of pages that
+// this call has not changed become the image's again: they would be copied after every call for nothing.
+func (im *image) giveBack(part, want []byte, s *scanner, most int) (copied, pieces int, err error) {
+	page := os.Getpagesize()
 	for at := 0; at < len(part); at += page {
-		if own := part[at : at+page]; !bytes.Equal(own, want[at:at+page]) {
-			copied += copy(own, want[at:at+page])
-		} else if err := s.forget(im, own); err != nil {
-			return copied, err
+		end := at + same(part[at:], want[at:], page)
+		if end > at && pieces < most {
+			pieces++
+			if err := s.forget(im, part[at:end]); err != nil {
+				return copied, pieces, err
+			}
+		}
+		if at = end; at < len(part) {
+			copied += copy(part[at:at+page], want[at:])
 		}
 	}
-	return copied, nil
+	return copied, pieces, nil
+}
+
+// same is how many bytes of whole pages two memories begin with that do not differ.
+func same(a, b []byte, page int) (n int) {
+	for n < len(a) && bytes.Equal(a[n:n+page], b[n:n+page]) {
+		n += page
+	}
+	return n
 }

@@ -49,6 +49,40 @@ func TestBothWaysToLookForMarksPassTheTrial(t *testing.T) {
 	}
 }
 
+// Every other page is written no longer: to give all of them back, one by one, would take long.
+func TestWhatOneResetGivesBackIsBounded(t *testing.T) {
+	eachTracking(t, func(t *testing.T, s *scanner) {
+		if s.dropsAll() {
+			t.Skip("all of the memory is put back")
+		}
+		mem, im := pictured(t, 64*pageBytes, s)
+		page := os.Getpagesize()
+		for i := range mem {
+			mem[i]++
+		}
+		all := len(mem) / page
+		for round := range 12 {
+			for at := 0; at < len(mem); at += 2 * page {
+				mem[at]++
+			}
+			n, err := im.restore(mem, s)
+			if err != nil || !im.same(mem) {
+				t.Fatalf("round %d: a byte differs after the reset: %v", round, err)
+			}
+			want := all - mostGivenBack
+			switch {
+			case round < 7: // the eighth looks
+				want = all
+			case round == 7:
+				want = all / 2 // of the others none was changed, so none is copied
+			}
+			if n != want*page {
+				t.Errorf("round %d: %d pages were put back, want %d", round, n/page, want)
+			}
+		}
+	})
+}
+
 // present counts the pages of mem that the page table has.
 func present(t *testing.T, mem []byte) int {
 	t.Helper()
