@@ -39,7 +39,8 @@ type Tool struct {
 	Description string `json:"description,omitempty"`
 	// InputSchema is a JSON Schema (2020-12) of type object. Empty means an object with no properties.
 	InputSchema json.RawMessage `json:"input_schema,omitempty"`
-	// OutputSchema is a JSON Schema of the structured result. Empty means that none is promised.
+	// OutputSchema is a JSON Schema of the structured result. Empty means that none is promised; an answer
+	// that breaks the promise reaches nobody, and its call ends with CodeContract.
 	OutputSchema json.RawMessage `json:"output_schema,omitempty"`
 	// Annotations are hints for clients and for the permission check.
 	Annotations Annotations `json:"annotations,omitzero"`

@@ -153,6 +153,50 @@ func TestAToolsUpstreamFailureHasItsOwnCode(t *testing.T) {
 	}
 }
 
+func TestAnswersAreHeldAgainstWhatIsPromised(t *testing.T) {
+	out := host.Output{}
+	answers := func(context.Context, *host.GuestCall) (host.Output, error) { return out, nil }
+	const schema = `{"type":"object","properties":{"n":{"type":"integer"}},"required":["n"]}`
+	p := (&plugin{manifest: abi.Manifest{Name: "keeps"}}).
+		tool(abi.Tool{Name: "promises", OutputSchema: json.RawMessage(schema)}, answers).
+		tool(abi.Tool{Name: "puzzles", OutputSchema: json.RawMessage(`{"type":"object","$ref":"https://example.com/elsewhere"}`)}, answers)
+	h := start(t, nil, p)
+	deep := strings.Repeat("[", 200) + strings.Repeat("]", 200)
+	for _, c := range []struct {
+		name, tool string
+		kind       abi.OutputKind
+		data       string
+		want       string // of the error; "" is none
+	}{
+		{"what fits", "promises", abi.OutputStructured, `{"n":1}`, ""},
+		{"another type", "promises", abi.OutputStructured, `{"n":"one"}`, "the plugin keeps broke the contract: its answer does not fit its output_schema: /n"},
+		{"a field that is missing", "promises", abi.OutputStructured, `{}`, "output_schema: /n"},
+		{"no JSON", "promises", abi.OutputStructured, `{"n":1`, "not JSON"},
+		{"deeper than is looked at", "promises", abi.OutputStructured, `{"n":1,"deep":` + deep + `}`, ""},
+		{"a whole result that fits", "promises", abi.OutputResult, `{"structured":{"n":1}}`, ""},
+		{"a whole result that does not", "promises", abi.OutputResult, `{"structured":{"n":[]}}`, "output_schema: /n"},
+		{"a whole result that tells of a failure", "promises", abi.OutputResult, `{"structured":{"why":"no"},"is_error":true}`, ""},
+		{"text", "promises", abi.OutputText, `one`, ""},
+		{"a promise that nobody can read", "puzzles", abi.OutputStructured, `{"n":"one"}`, ""},
+		{"the same, and no JSON", "puzzles", abi.OutputStructured, `{`, "not JSON"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			out = host.Output{Kind: c.kind, Data: []byte(c.data)}
+			_, err := h.Call(as("acme", "ann"), invoke.Request{Tool: c.tool}, nil)
+			if c.want == "" {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			wantCode(t, err, abi.CodeContract)
+			if !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
 func TestWhoPanickedKeepsTheRoom(t *testing.T) {
 	var kept []byte
 	p := (&plugin{manifest: abi.Manifest{Name: "rooms"}}).

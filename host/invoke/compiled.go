@@ -14,7 +14,7 @@ import (
 	"github.com/gantryhost/gantry/registry"
 )
 
-// compiled keeps what is made once of a generation of a plugin: its tools' input schemas and its
+// compiled keeps what is made once of a generation of a plugin: its tools' schemas and its
 // resource templates, each at first use.
 type compiled struct {
 	plugins sync.Map // *registry.Plugin → *parts
@@ -22,6 +22,7 @@ type compiled struct {
 
 type parts struct {
 	schemas   []schemaOnce
+	answers   []schemaOnce // nil schemas where none is promised
 	templates []templateOnce
 }
 
@@ -44,6 +45,7 @@ func (c *compiled) of(p *registry.Plugin, served func() *registry.Snapshot) *par
 	}
 	fresh := &parts{
 		schemas:   make([]schemaOnce, len(p.Manifest.Tools)),
+		answers:   make([]schemaOnce, len(p.Manifest.Tools)),
 		templates: make([]templateOnce, len(p.Manifest.Templates)),
 	}
 	v, had := c.plugins.LoadOrStore(p, fresh)
@@ -67,6 +69,18 @@ func (ps *parts) input(i int, t *abi.Tool) (*schema.Schema, error) {
 		return nil, host.Errorf("invoke.check", abi.CodeContract, "the tool %s has an input schema that cannot be used: %w", t.Name, s.err)
 	}
 	return s.schema, nil
+}
+
+// answer is the compiled output schema of the tool of that number; nil where it has none. The error is
+// told once: a schema that cannot be used is nobody's whose call would otherwise be answered.
+func (ps *parts) answer(i int, t *abi.Tool) (s *schema.Schema, err error) {
+	o := &ps.answers[i]
+	o.once.Do(func() {
+		if len(t.OutputSchema) > 0 {
+			o.schema, err = schema.Compile(t.OutputSchema)
+		}
+	})
+	return o.schema, err
 }
 
 // template is nil where the plugin's template is none.

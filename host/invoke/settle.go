@@ -5,6 +5,7 @@ package invoke
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 
@@ -19,14 +20,14 @@ func (c *call) settle(ref registry.ToolRef, out host.Output) (*Answer, error) {
 	var err error
 	switch out.Kind {
 	case abi.OutputStructured:
-		if !json.Valid(out.Data) {
-			return nil, c.broken("its structured answer is not JSON")
+		if err := c.fits(ref, out.Data); err != nil {
+			return nil, err
 		}
 		a.Result = structured(bytes.Clone(out.Data))
 	case abi.OutputText:
 		a.Result = &abi.Result{Content: []abi.Content{abi.Text(strings.ToValidUTF8(string(out.Data), "�"))}}
 	case abi.OutputResult:
-		a.Result, err = c.result(out.Data)
+		a.Result, err = c.result(ref, out.Data)
 	case abi.OutputError:
 		return nil, toolError(c.reported(out.Data), ref.Tool)
 	case abi.OutputInputRequired:
@@ -49,7 +50,29 @@ func structured(data []byte) *abi.Result {
 	return &abi.Result{Structured: data, Content: []abi.Content{abi.Text(string(data))}}
 }
 
-func (c *call) result(data []byte) (*abi.Result, error) {
+// fits holds a structured answer against what the tool promises of it.
+func (c *call) fits(ref registry.ToolRef, data []byte) error {
+	s, err := c.p.compiled.of(ref.Plugin, c.p.cfg.Catalog.Snapshot).answer(ref.Index, ref.Tool)
+	if err != nil {
+		c.p.log.Warn("an output schema cannot be used; answers are not held against it", "plugin", c.plugin.Name, "tool", ref.Tool.Name, "error", err)
+	}
+	if s == nil {
+		if !json.Valid(data) {
+			return c.broken("its structured answer is not JSON")
+		}
+		return nil
+	}
+	wrong, ok := errors.AsType[*host.Error](s.CheckAnswer(data))
+	switch {
+	case !ok:
+		return nil
+	case wrong.Details == nil:
+		return c.broken("its structured answer is not JSON")
+	}
+	return c.broken("its answer does not fit its output_schema: %s", wrong.Message)
+}
+
+func (c *call) result(ref registry.ToolRef, data []byte) (*abi.Result, error) {
 	var r abi.Result
 	if err := json.Unmarshal(data, &r); err != nil {
 		return nil, c.broken("its result does not parse: %w", err)
@@ -59,6 +82,11 @@ func (c *call) result(data []byte) (*abi.Result, error) {
 		case abi.ContentText, abi.ContentImage, abi.ContentAudio, abi.ContentLink, abi.ContentResource:
 		default:
 			return nil, c.broken("content[%d] has the unknown type %q", i, clip(string(b.Type)))
+		}
+	}
+	if len(r.Structured) > 0 && !r.IsError {
+		if err := c.fits(ref, r.Structured); err != nil {
+			return nil, err
 		}
 	}
 	if len(r.Content) == 0 && len(r.Structured) > 0 {
