@@ -84,7 +84,7 @@ func (c *call) result(ref registry.ToolRef, data []byte) (*abi.Result, error) {
 			return nil, c.broken("content[%d] has the unknown type %q", i, clip(string(b.Type)))
 		}
 	}
-	if len(r.Structured) > 0 && !r.IsError {
+	if len(ref.Tool.OutputSchema) > 0 && len(r.Structured) > 0 && !r.IsError {
 		if err := c.fits(ref, r.Structured); err != nil {
 			return nil, err
 		}

@@ -142,7 +142,7 @@ const mostGivenBack = 64
 func (im *image) giveBack(part, want []byte, s *scanner, most int) (copied, pieces int, err error) {
 	page := os.Getpagesize()
 	for at := 0; at < len(part); at += page {
-		end := at + same(part[at:], want[at:], page)
+		end := at + alike(part[at:], want[at:], page)
 		if end > at && pieces < most {
 			pieces++
 			if err := s.forget(im, part[at:end]); err != nil {
@@ -156,8 +156,8 @@ func (im *image) giveBack(part, want []byte, s *scanner, most int) (copied, piec
 	return copied, pieces, nil
 }
 
-// same is how many bytes of whole pages two memories begin with that do not differ.
-func same(a, b []byte, page int) (n int) {
+// alike is how many bytes of whole pages two memories begin with that do not differ.
+func alike(a, b []byte, page int) (n int) {
 	for n < len(a) && bytes.Equal(a[n:n+page], b[n:n+page]) {
 		n += page
 	}

@@ -172,6 +172,7 @@ func (in *instance) call(ctx context.Context, t *task) (host.Output, error) {
 	in.stack[0] = t.arg
 	err := in.finish(f.CallWithStack(&in.ctx, in.stack[:]))
 	if err != nil {
+		in.output = nil // which may be the caller's room
 		return host.Output{}, err
 	}
 	return in.answer(abi.OutputKind(uint32(in.stack[0])))

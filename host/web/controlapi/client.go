@@ -83,7 +83,7 @@ func (c *Client) Install(ctx context.Context, name string, wasm []byte, consent 
 // Approve serves the version that waits for a yes, if it is still that of the digest.
 func (c *Client) Approve(ctx context.Context, name, digest string) (registry.Status, error) {
 	var out registry.Status
-	return out, c.do(ctx, "POST", "/v1/plugins/"+url.PathEscape(name)+"/approve", ApproveRequest{digest}, &out)
+	return out, c.do(ctx, "POST", "/v1/plugins/"+url.PathEscape(name)+"/approve", VersionRequest{digest}, &out)
 }
 
 // Remove takes a plugin out of the plugins folder.
@@ -91,10 +91,10 @@ func (c *Client) Remove(ctx context.Context, name string) error {
 	return c.do(ctx, "DELETE", "/v1/plugins/"+url.PathEscape(name), nil, nil)
 }
 
-// Rollback serves an earlier version; see RollbackRequest.
+// Rollback serves an earlier version; see VersionRequest.
 func (c *Client) Rollback(ctx context.Context, name, digest string) (registry.Status, error) {
 	var out registry.Status
-	return out, c.do(ctx, "POST", "/v1/plugins/"+url.PathEscape(name)+"/rollback", RollbackRequest{digest}, &out)
+	return out, c.do(ctx, "POST", "/v1/plugins/"+url.PathEscape(name)+"/rollback", VersionRequest{digest}, &out)
 }
 
 // Doctor runs the host's checks of itself.

@@ -74,8 +74,8 @@ func Handler(c Config) http.Handler {
 		"GET /v1/plugins/{name}":           d.plugin,
 		"PUT /v1/plugins/{name}":           d.install,
 		"DELETE /v1/plugins/{name}":        d.remove,
-		"POST /v1/plugins/{name}/rollback": d.rollback,
-		"POST /v1/plugins/{name}/approve":  d.approve,
+		"POST /v1/plugins/{name}/rollback": byDigest(c.Plugins.Rollback),
+		"POST /v1/plugins/{name}/approve":  byDigest(c.Plugins.Approve),
 		"GET /v1/doctor":                   d.doctor,
 		"POST /v1/call":                    d.call,
 	}
@@ -234,30 +234,20 @@ func (d *door) remove(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func (d *door) rollback(w http.ResponseWriter, r *http.Request) error {
-	var req RollbackRequest
-	if err := readJSON(r, &req); err != nil {
-		return err
+// byDigest is a route that does something with the version that the request names.
+func byDigest(do func(ctx context.Context, name, digest string) (registry.Status, error)) func(http.ResponseWriter, *http.Request) error {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		var req VersionRequest
+		if err := readJSON(r, &req); err != nil {
+			return err
+		}
+		st, err := do(r.Context(), r.PathValue("name"), req.Digest)
+		if err != nil {
+			return err
+		}
+		writeJSON(w, http.StatusOK, st)
+		return nil
 	}
-	st, err := d.Plugins.Rollback(r.Context(), r.PathValue("name"), req.Digest)
-	if err != nil {
-		return err
-	}
-	writeJSON(w, http.StatusOK, st)
-	return nil
-}
-
-func (d *door) approve(w http.ResponseWriter, r *http.Request) error {
-	var req ApproveRequest
-	if err := readJSON(r, &req); err != nil {
-		return err
-	}
-	st, err := d.Plugins.Approve(r.Context(), r.PathValue("name"), req.Digest)
-	if err != nil {
-		return err
-	}
-	writeJSON(w, http.StatusOK, st)
-	return nil
 }
 
 func (d *door) doctor(w http.ResponseWriter, r *http.Request) error {

@@ -73,15 +73,10 @@ type NewToken struct {
 	Secret string `json:"secret"`
 }
 
-// RollbackRequest names the digest to go back to: empty for the one before, "latest" to end a
-// rollback.
-type RollbackRequest struct {
+// VersionRequest names a version of a plugin by its digest: for a rollback the one to go back to, where
+// empty is the one before and "latest" ends a rollback; for an approval the one that waits.
+type VersionRequest struct {
 	Digest string `json:"digest,omitempty"`
-}
-
-// ApproveRequest names the version that the operator says yes to; see registry.Waiting.
-type ApproveRequest struct {
-	Digest string `json:"digest"`
 }
 
 // CallRequest calls a tool as the operator, who may do anything, within a tenant.
